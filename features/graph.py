@@ -1,0 +1,318 @@
+"""The buyer–seller graph: who buys together more than popularity, activity and chance explain (2.1.d).
+
+The nodes are entities (see ``identity``), not accounts: a household is one buyer. Density alone is loyalty,
+so everything here is a surprise against a null with the same popularity of sellers and activity of buyers,
+and every feature is soft evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from features.declare import Feature
+
+MAX_SELLERS = 40
+"""Entities that buy from more sellers are resellers or forwarders; their pairs say nothing."""
+
+MAX_MEETING = 40
+"""A seller's day with more buying entities is a live stream or a sale, not a meeting."""
+
+BLOCKS = 12
+"""Dense blocks looked for at most; the search stops early when a block is no longer surprising."""
+
+_NEEDS = ("orders.created_at",)
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "cobuy_surprise",
+        "How surprising (natural log-likelihood ratio, capped at 60) it is that other buyers of this seller "
+        "share so many of this buyer's other sellers, given everyone's popularity and activity.",
+        "The entity bought from one seller only, or from more than 40.",
+        (),
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+    ),
+    Feature(
+        "cobuy_share",
+        "Share of the entity's other sellers that are surprisingly often bought together with this one.",
+        "As cobuy_surprise.",
+        (),
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+    ),
+    Feature(
+        "lockstep_partners",
+        "Other entities that met this one at two or more sellers on the same days, this order's among them.",
+        "Never null: 0 where nobody did.",
+        _NEEDS,
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+        source="CopyCatch (Beutel et al. 2013)",
+    ),
+    Feature(
+        "block_surprise",
+        "Surprise per member (natural log-likelihood ratio) of the dense block that holds both the entity "
+        "and the seller.",
+        "Never null: 0 outside every block.",
+        (),
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+        source="FRAUDAR (Hooi et al. 2016), with a null matched for degrees",
+    ),
+)
+
+
+def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Create ``f_graph``, ``blocks(block, side, node_id)`` and ``lockstep_pairs(entity_a, entity_b)``."""
+    _seller_pairs(con)
+    _lockstep(con)
+    _blocks(con)
+    con.execute("""
+        CREATE OR REPLACE TABLE f_graph AS
+        SELECT o.o,
+               CASE WHEN t.sellers BETWEEN 2 AND 40 THEN coalesce(c.surprise, 0) END::DOUBLE AS cobuy_surprise,
+               CASE WHEN t.sellers BETWEEN 2 AND 40
+                    THEN round(coalesce(c.together, 0) / (t.sellers - 1), 9) END::DOUBLE AS cobuy_share,
+               coalesce(l.partners, 0)::DOUBLE AS lockstep_partners,
+               coalesce(b.surprise, 0)::DOUBLE AS block_surprise
+        FROM orders o JOIN buyer_entity e USING (buyer_id)
+        JOIN (SELECT entity_id, count(*) AS sellers FROM entity_sellers GROUP BY ALL) t USING (entity_id)
+        LEFT JOIN cobuy c ON c.entity_id = e.entity_id AND c.seller_id = o.seller_id
+        LEFT JOIN lockstep l ON l.entity_id = e.entity_id AND l.seller_id = o.seller_id
+        LEFT JOIN block_pairs b ON b.entity_id = e.entity_id AND b.seller_id = o.seller_id;
+        DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE block_pairs; DROP TABLE seller_pairs
+    """)
+
+
+def _seller_pairs(con: duckdb.DuckDBPyConnection) -> None:
+    """``cobuy(entity_id, seller_id, surprise, together)`` from pairs of sellers with common entities.
+
+    The null keeps every seller's popularity and every entity's number of sellers, and is matched for
+    category: pairs of categories that go together in the whole market are expected to.
+    """
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE shopping AS
+        SELECT entity_id, seller_id FROM entity_sellers
+        QUALIFY count(*) OVER (PARTITION BY entity_id) BETWEEN 2 AND {MAX_SELLERS};
+        CREATE OR REPLACE TEMP TABLE seller_category AS
+        SELECT seller_id, coalesce(min_by(category, (-n, category)), '') AS category FROM (
+            SELECT seller_id, category, count(*) AS n FROM products GROUP BY ALL) GROUP BY ALL;
+        CREATE OR REPLACE TEMP TABLE seller_visits AS
+        SELECT seller_id, any_value(coalesce(category, '')) AS category, count(*) AS visits
+        FROM shopping LEFT JOIN seller_category USING (seller_id) GROUP BY ALL;
+        CREATE OR REPLACE TEMP TABLE seller_pairs AS
+        WITH together AS (
+            SELECT a.seller_id AS seller_a, b.seller_id AS seller_b, count(*) AS common
+            FROM shopping a JOIN shopping b ON a.entity_id = b.entity_id AND a.seller_id < b.seller_id
+            GROUP BY ALL),
+        named AS (
+            SELECT t.*, x.visits AS visits_a, y.visits AS visits_b,
+                   least(x.category, y.category) AS category_a, greatest(x.category, y.category) AS category_b
+            FROM together t JOIN seller_visits x ON x.seller_id = seller_a
+            JOIN seller_visits y ON y.seller_id = seller_b),
+        total AS (SELECT sum(common) AS pairs, (SELECT sum(visits) FROM seller_visits) AS visits FROM together),
+        category AS (SELECT category, sum(visits) AS visits FROM seller_visits GROUP BY ALL),
+        lift AS (
+            SELECT category_a, category_b,
+                   greatest(1, (sum(common) + 20) / (20 + any_value(total.pairs) * any_value(x.visits)
+                       * any_value(y.visits) * CASE WHEN category_a = category_b THEN 1 ELSE 2 END
+                       / any_value(total.visits) ** 2)) AS lift
+            FROM named JOIN category x ON x.category = category_a JOIN category y ON y.category = category_b
+            CROSS JOIN total GROUP BY ALL)
+        SELECT seller_a, seller_b, common,
+               2.0 * lift * total.pairs * visits_a * visits_b / total.visits ** 2 AS expected
+        FROM named JOIN lift USING (category_a, category_b) CROSS JOIN total
+        WHERE common >= 3;
+        CREATE OR REPLACE TEMP TABLE cobuy AS
+        WITH surprising AS (
+            SELECT *, round(least(60, (common - 1) * ln((common - 1) / expected) - (common - 1 - expected)), 9)
+                AS surprise
+            FROM seller_pairs WHERE common - 1 > expected),
+        both_ways AS (
+            SELECT seller_a AS seller_id, seller_b AS other, surprise FROM surprising
+            UNION ALL SELECT seller_b, seller_a, surprise FROM surprising)
+        SELECT s.entity_id, s.seller_id, max(p.surprise) AS surprise,
+               count(*) FILTER (p.surprise >= 5) AS together
+        FROM shopping s JOIN both_ways p ON p.seller_id = s.seller_id
+        JOIN shopping t ON t.entity_id = s.entity_id AND t.seller_id = p.other
+        GROUP BY ALL;
+        DROP TABLE seller_category; DROP TABLE seller_visits
+    """)
+
+
+def _lockstep(con: duckdb.DuckDBPyConnection) -> None:
+    """Entities that were at the same seller on the same day, at two sellers or more."""
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE meetings AS
+        SELECT DISTINCT entity_id, seller_id, created_at::DATE AS day
+        FROM orders JOIN buyer_entity USING (buyer_id)
+        WHERE entity_id IN (SELECT entity_id FROM shopping)
+        QUALIFY count(*) OVER (PARTITION BY seller_id, created_at::DATE) BETWEEN 2 AND {MAX_MEETING};
+        CREATE OR REPLACE TEMP TABLE met AS
+        SELECT DISTINCT a.entity_id AS entity_a, b.entity_id AS entity_b, a.seller_id
+        FROM meetings a JOIN meetings b USING (seller_id, day) WHERE a.entity_id < b.entity_id;
+        CREATE OR REPLACE TEMP TABLE lockstep_pairs AS
+        SELECT entity_a, entity_b, count(*) AS sellers FROM met GROUP BY ALL HAVING count(*) >= 2;
+        CREATE OR REPLACE TEMP TABLE lockstep AS
+        WITH both_ways AS (
+            SELECT m.entity_a AS entity_id, m.entity_b AS partner, m.seller_id FROM met m SEMI JOIN
+                lockstep_pairs p ON p.entity_a = m.entity_a AND p.entity_b = m.entity_b
+            UNION ALL SELECT m.entity_b, m.entity_a, m.seller_id FROM met m SEMI JOIN
+                lockstep_pairs p ON p.entity_a = m.entity_a AND p.entity_b = m.entity_b)
+        SELECT entity_id, seller_id, count(DISTINCT partner) AS partners FROM both_ways GROUP BY ALL;
+        DROP TABLE meetings; DROP TABLE met; DROP TABLE shopping
+    """)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A dense block: positions of its buyers and sellers, and its surprise per member (nats)."""
+
+    buyers: np.ndarray
+    sellers: np.ndarray
+    surprise: float
+
+
+def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> list[Block]:
+    """Find several dense blocks of a bipartite graph, most surprising kind of density first found.
+
+    Peels in rounds (Bahmani et al. 2012): the weakest nodes go together until none is left, the densest
+    remainder is the block; its edges are taken out and the search goes on while the block holds more edges
+    than a graph with the same degrees would. An edge weighs ``1 / ln(d + 5)`` of its seller's degree, so
+    that camouflage at popular sellers counts little (FRAUDAR).
+
+    Parameters
+    ----------
+    buyer, seller
+        Integer arrays of equal length, one distinct edge each.
+    limit
+        Number of blocks at most.
+    """
+    blocks: list[Block] = []
+    edges = np.ones(len(buyer), dtype=bool)
+    seller_degree = np.bincount(seller, minlength=1)
+    buyer_degree = np.bincount(buyer, minlength=1)
+    weight = 1.0 / np.log(seller_degree + 5.0)
+    while len(blocks) < limit and edges.any():
+        inside = _densest(buyer[edges], seller[edges], weight)
+        members = np.zeros(len(buyer), dtype=bool)
+        members[np.flatnonzero(edges)[inside]] = True
+        buyers, sellers = np.unique(buyer[members]), np.unique(seller[members])
+        surprise = _block_surprise(members, buyer_degree[buyers], seller_degree[sellers], len(buyer))
+        if surprise < 1.0:
+            break
+        blocks.append(Block(buyers, sellers, surprise))
+        edges &= ~members
+    return blocks
+
+
+def _block_surprise(members: np.ndarray, buyers: np.ndarray, sellers: np.ndarray, edges: int) -> float:
+    """Log-likelihood ratio per member of the block's edges against a graph with the same degrees."""
+    found = float(members.sum())
+    expected = max(float(buyers.sum()) * float(sellers.sum()) / edges, 1e-9)
+    if found <= expected:
+        return 0.0
+    ratio = found * np.log(found / expected) - (found - expected)
+    return round(float(ratio) / (len(buyers) + len(sellers)), 9)
+
+
+def _densest(buyer: np.ndarray, seller: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Edge mask of the densest remainder met while peeling; density is weight per node."""
+    alive = np.arange(len(buyer))
+    best, best_density = alive, -1.0
+    edge_weight = weight[seller]
+    while len(alive):
+        strength_b = np.bincount(buyer[alive], edge_weight[alive])
+        strength_s = np.bincount(seller[alive], edge_weight[alive])
+        nodes = int((strength_b > 0).sum() + (strength_s > 0).sum())
+        density = float(edge_weight[alive].sum()) / nodes
+        if density > best_density + 1e-12:
+            best, best_density = alive, density
+        cut = 1.05 * density
+        keep = (strength_b[buyer[alive]] > cut) & (strength_s[seller[alive]] > cut)
+        if keep.all():
+            keep = (strength_b[buyer[alive]] > strength_b[buyer[alive]].min()) & keep
+        alive = alive[keep]
+    mask = np.zeros(len(buyer), dtype=bool)
+    mask[best] = True
+    return mask
+
+
+def _blocks(con: duckdb.DuckDBPyConnection) -> None:
+    """Blocks among the edges that can be part of one: entities with two sellers or more."""
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE edges AS
+        SELECT entity_id, seller_id, dense_rank() OVER (ORDER BY entity_id) - 1 AS b,
+               dense_rank() OVER (ORDER BY seller_id) - 1 AS s
+        FROM entity_sellers
+        QUALIFY count(*) OVER (PARTITION BY entity_id) BETWEEN 2 AND 40
+    """)
+    found = con.execute("SELECT b, s FROM edges ORDER BY b, s").fetchnumpy()
+    blocks = dense_blocks(found["b"], found["s"])
+    con.register("block_edges", _members(blocks))
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE blocks AS
+        SELECT block, surprise, 'buyer' AS side, entity_id AS node_id FROM block_edges m
+        JOIN (SELECT DISTINCT b, entity_id FROM edges) e ON m.side = 'buyer' AND m.node = e.b
+        UNION ALL SELECT block, surprise, 'seller', seller_id FROM block_edges m
+        JOIN (SELECT DISTINCT s, seller_id FROM edges) e ON m.side = 'seller' AND m.node = e.s;
+        CREATE OR REPLACE TEMP TABLE block_pairs AS
+        SELECT e.entity_id, e.seller_id, max(x.surprise) AS surprise FROM edges e
+        JOIN blocks x ON x.side = 'buyer' AND x.node_id = e.entity_id
+        JOIN blocks y ON y.side = 'seller' AND y.node_id = e.seller_id AND y.block = x.block GROUP BY ALL;
+        DROP TABLE edges
+    """)
+    con.unregister("block_edges")
+
+
+def _members(blocks: list[Block]) -> pa.Table:
+    block, side, node, surprise = [], [], [], []
+    for number, found in enumerate(blocks):
+        for name, nodes in (("buyer", found.buyers), ("seller", found.sellers)):
+            block += [number] * len(nodes)
+            side += [name] * len(nodes)
+            node += nodes.tolist()
+            surprise += [found.surprise] * len(nodes)
+    return pa.table(
+        {
+            "block": pa.array(block, pa.int32()),
+            "side": pa.array(side, pa.string()),
+            "node": pa.array(node, pa.int64()),
+            "surprise": pa.array(surprise, pa.float64()),
+        }
+    )
+
+
+def ring_graph(orders: pd.DataFrame) -> nx.Graph:
+    """The buyer–seller graph of some orders, for people and layouts.
+
+    Parameters
+    ----------
+    orders
+        Columns ``buyer_id``, ``seller_id``; optional ``score`` (0–1, higher is more suspicious).
+
+    Returns
+    -------
+    networkx.Graph
+        Nodes ``("buyer", id)`` and ``("seller", id)`` with attribute ``kind``; edges with ``orders`` (count)
+        and ``score`` (the highest).
+    """
+    scored = orders if "score" in orders else orders.assign(score=np.nan)
+    edges = scored.groupby(["buyer_id", "seller_id"], sort=True)["score"].agg(["size", "max"])
+    graph = nx.Graph()
+    for (buyer, seller), row in edges.iterrows():
+        graph.add_node(("buyer", buyer), kind="buyer")
+        graph.add_node(("seller", seller), kind="seller")
+        graph.add_edge(("buyer", buyer), ("seller", seller), orders=int(row["size"]), score=float(row["max"]))
+    return graph

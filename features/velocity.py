@@ -1,0 +1,153 @@
+"""Trailing-window aggregates, declared once.
+
+The contract of a window: an order at ``t`` sees the orders of the same key with ``created_at`` in
+``[t − w, t)``, so orders of the same instant are not in each other's history. Money is summed within one
+currency only. A null key has no history (null, not 0); null values are not counted.
+
+A key hotter than ``HOT_KEY_LIMIT`` orders in the window is answered by a rule that every path shares: the
+count stops at the limit, and any other aggregate is null. A shared office network is not the key to
+anything, and one order's look-up must not read a hundred thousand rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ibis
+
+from features.declare import Entity, Feature
+
+HOT_KEY_LIMIT = 1000
+"""Orders of one key in one window beyond which only the (capped) count is known."""
+
+WINDOW_HOURS: dict[str, int] = {"1h": 1, "24h": 24, "7d": 168, "30d": 720, "90d": 2160}
+"""Window name → length in hours."""
+
+Function = Literal["count", "sum", "nunique"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate: ``function`` of ``column`` over the orders that share ``key`` in the trailing window.
+
+    ``key`` names columns of ``orders``; ``column`` is None for a count. A ``sum`` is money in minor units
+    of the order's own currency.
+    """
+
+    entity: Entity
+    key: tuple[str, ...]
+    function: Function
+    window: str
+    column: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Column name, for example ``device_buyers_30d`` or ``buyer_seller_orders_90d``."""
+        subject = "_".join(part.removesuffix("_id").removesuffix("_address") for part in self.key)
+        what = {"count": "orders", "sum": self.column, "nunique": _plural(self.column)}[self.function]
+        return f"{subject}_{what}_{self.window}"
+
+
+def _plural(column: str | None) -> str:
+    return f"{(column or '').removesuffix('_id')}s"
+
+
+def _over(
+    entity: Entity,
+    key: str | tuple[str, ...],
+    function: Function,
+    windows: Sequence[str],
+    column: str | None = None,
+) -> tuple[Aggregate, ...]:
+    keys = (key,) if isinstance(key, str) else key
+    return tuple(Aggregate(entity, keys, function, window, column) for window in windows)
+
+
+AGGREGATES: tuple[Aggregate, ...] = (
+    *_over("buyer", "buyer_id", "count", ("1h", "24h", "7d", "30d", "90d")),
+    *_over("buyer", "buyer_id", "nunique", ("30d",), "seller_id"),
+    *_over("buyer", "buyer_id", "sum", ("30d",), "total_minor"),
+    *_over("buyer", "buyer_id", "sum", ("30d",), "platform_discount_minor"),
+    *_over("seller", "seller_id", "count", ("1h", "24h", "7d", "30d")),
+    *_over("pair", ("buyer_id", "seller_id"), "count", ("24h", "7d", "30d", "90d")),
+    *_over("device", "device_id", "count", ("1h", "24h", "30d")),
+    *_over("device", "device_id", "nunique", ("30d",), "buyer_id"),
+    *_over("device", "device_id", "sum", ("30d",), "platform_discount_minor"),
+    *_over("payment", "payment_id", "nunique", ("30d",), "buyer_id"),
+    *_over("address", "recipient_phone", "nunique", ("30d",), "buyer_id"),
+    *_over("address", "ip_address", "count", ("1h", "24h")),
+    *_over("address", "ip_address", "nunique", ("24h",), "buyer_id"),
+)
+
+
+def _describe(aggregate: Aggregate) -> Feature:
+    key = " and ".join(aggregate.key)
+    what = {
+        "count": "orders",
+        "sum": f"{aggregate.column} (minor units of the order's currency)",
+        "nunique": f"distinct {aggregate.column}",
+    }[aggregate.function]
+    columns = [*aggregate.key, *([aggregate.column] if aggregate.column else [])]
+    return Feature(
+        name=aggregate.name,
+        meaning=f"Number or amount of {what} with the same {key} in the {aggregate.window} before the order.",
+        null_means=f"The order has no {key}, or the key is hotter than {HOT_KEY_LIMIT} orders in the window.",
+        needs=tuple(f"orders.{column}" for column in columns),
+        kind="window",
+        entity=aggregate.entity,
+        window=aggregate.window,
+    )
+
+
+FEATURES: tuple[Feature, ...] = tuple(_describe(aggregate) for aggregate in AGGREGATES)
+
+
+def window_features(orders: ibis.Table, *, distinct_over_window: bool = True) -> ibis.Table:
+    """The aggregates of every order as one table expression, for any engine that Ibis speaks.
+
+    Parameters
+    ----------
+    orders
+        The contract's ``orders`` with ``created_at`` as a UTC timestamp.
+    distinct_over_window
+        False for engines without a distinct count over a window (Spark): the values are collected and
+        counted instead.
+
+    Returns
+    -------
+    ibis.Table
+        ``order_id`` and one double column per aggregate, null as the window contract says.
+    """
+    columns = {
+        aggregate.name: _expression(orders, aggregate, distinct_over_window) for aggregate in AGGREGATES
+    }
+    return orders.select("order_id", **columns)
+
+
+def _expression(orders: ibis.Table, aggregate: Aggregate, distinct_over_window: bool) -> Any:
+    group = [*aggregate.key, *(["currency"] if aggregate.function == "sum" else [])]
+    hours = ibis.interval(hours=WINDOW_HOURS[aggregate.window])
+    window = ibis.window(
+        group_by=group, order_by="created_at", between=(-hours, -ibis.interval(microseconds=1))
+    )
+    seen = orders.count().over(window)
+    value = _value(orders, aggregate, seen, window, distinct_over_window)
+    known = orders[aggregate.key[0]].notnull()
+    for column in aggregate.key[1:]:
+        known &= orders[column].notnull()
+    return known.ifelse(value, ibis.null()).cast("float64")
+
+
+def _value(orders: ibis.Table, aggregate: Aggregate, seen: Any, window: Any, distinct: bool) -> Any:
+    if aggregate.function == "count":
+        return ibis.least(seen, HOT_KEY_LIMIT)
+    column = orders[aggregate.column]
+    if aggregate.function == "sum":
+        value = column.sum().over(window).coalesce(0)
+    elif distinct:
+        value = column.nunique().over(window)
+    else:
+        value = column.collect().over(window).unique().length().coalesce(0)
+    return (seen <= HOT_KEY_LIMIT).ifelse(value, ibis.null())
