@@ -1,0 +1,230 @@
+"""What a column's value must look like, as SQL: the typed value, the rules, and a sentence per broken rule.
+
+Every input type is met where it is: text (all CSV, some Parquet) is parsed strictly, native Parquet types
+are converted. A value counts as missing when it is null, blank text or NaN.
+
+Decisions that the contract leaves open:
+
+* A time needs a time of day. A bare date is refused: read as midnight it would make a parcel scan look
+  earlier than the order it belongs to. Times outside 1990–2199 are impossible (1970-01-01 is how many
+  systems write "never").
+* An integer is digits with an optional sign. ``5.0`` is accepted, as pandas writes a column with gaps
+  so; ``5.00`` is not, as that is how money in major units looks. A float or decimal column is accepted
+  where its values are whole.
+* A flag is true, false, 1 or 0 (also 1.0 and 0.0), in any case of letters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import pycountry
+
+from detector.contract import Column, Kind
+from detector.ingest.sqltext import ident, literal, literals
+
+__all__ = ["SQL_TYPES", "ColumnSql", "column_sql"]
+
+SQL_TYPES: dict[Kind, str] = {
+    "string": "VARCHAR",
+    "currency": "VARCHAR",
+    "country": "VARCHAR",
+    "timestamp": "TIMESTAMP",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+}
+_INTEGERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")} | {
+    "INTEGER",
+    "UINTEGER",
+}
+_FLOATS = {"FLOAT", "DOUBLE"}
+_ISO_INSTANT = (
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s?([Zz]|[+-]\d{2}(:?\d{2})?)?"  # RFC 3339 and kin
+)
+_INSTANT_RULE = "it must be an ISO 8601 time such as 2024-05-01T13:45:00Z"
+_MASKED_NAMES = {"recipient_name", "signed_by"}
+_MASKED = {
+    *_MASKED_NAMES,
+    *("device_id", "ip_address", "payment_id", "recipient_phone", "identifier_value"),
+    *("tracking_number", "last_mile_tracking_number", "region", "city", "postcode", "country"),
+    *(f"{end}_{part}" for end in ("ship_to", "ship_from") for part in ("country", "region", "city")),
+    *("ship_to_postcode", "ship_to_address", "ship_from_postcode"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSql:
+    """One column as SQL over a raw relation.
+
+    ``value`` is the typed value (null where missing, unparsable or masked); ``masked`` is the condition
+    that the raw value is masked, if the column can be; ``rules`` are (condition that breaks the rule,
+    SQL of the sentence), in the order in which they are judged. Conditions never hold on null.
+    """
+
+    value: str
+    masked: str | None
+    rules: tuple[tuple[str, str], ...]
+
+
+def column_sql(column: Column, sql_type: str) -> ColumnSql:
+    """Compile ``column`` for a raw relation where it has the DuckDB type ``sql_type``."""
+    raw = ident(column.name)
+    text = _text(raw, sql_type)
+    present = _present(raw, sql_type)
+    masked = _mask(column.name, text) if column.name in _MASKED else None
+    parsed = text if SQL_TYPES[column.kind] == "VARCHAR" else _parse(column.kind, raw, sql_type)
+    value = f"CASE WHEN {masked} THEN NULL ELSE {parsed} END" if masked else parsed
+    rules = []
+    if column.required:
+        rules.append(
+            (f"NOT coalesce({present}, false)", literal(f"{column.name} is missing; every row needs one"))
+        )
+    for broken, should in _value_rules(column, value, present):
+        rules.append(
+            (broken, f"{literal(column.name + ' is ')} || {_shown(text)} || {literal('; ' + should)}")
+        )
+    return ColumnSql(value, masked, tuple(rules))
+
+
+def _value_rules(column: Column, value: str, present: str) -> list[tuple[str, str]]:
+    """(condition, what would be right) for the rules on a value that is there."""
+    if column.kind == "timestamp":
+        impossible = f"{value} NOT BETWEEN TIMESTAMP '1990-01-01' AND TIMESTAMP '2199-12-31 23:59:59.999999'"
+        return [
+            (f"{present} AND {value} IS NULL", _INSTANT_RULE),
+            (impossible, "a time must lie between 1990 and 2199"),
+        ]
+    if column.kind == "bool":
+        return [(f"{present} AND {value} IS NULL", "it must be true, false, 1 or 0")]
+    if column.kind in ("int", "float"):
+        noun = "an integer" if column.kind == "int" else "a number"
+        unparsable = (f"{present} AND {value} IS NULL", f"it must be {noun}")
+        return [unparsable, *_range_rule(column, value)]
+    allowed, should = _allowed(column)
+    return (
+        [(f"{value} IS NOT NULL AND TRY_CAST({value} AS ENUM({literals(allowed)})) IS NULL", should)]
+        if allowed
+        else []
+    )
+
+
+def _range_rule(column: Column, value: str) -> list[tuple[str, str]]:
+    low, high = column.minimum, column.maximum
+    if low is not None and high is not None:
+        return [(f"{value} NOT BETWEEN {low:g} AND {high:g}", f"it must be from {low:g} to {high:g}")]
+    if low is not None:
+        return [(f"{value} < {low:g}", f"it must be {low:g} or more")]
+    return []
+
+
+def _allowed(column: Column) -> tuple[tuple[str, ...], str]:
+    if column.kind == "currency":
+        return _currencies(), "it must be an ISO 4217 currency code such as USD"
+    if column.kind == "country":
+        return _countries(), "it must be an ISO 3166-1 alpha-2 country code such as DE"
+    return column.enum, f"it must be one of {', '.join(column.enum)}"
+
+
+@cache
+def _currencies() -> tuple[str, ...]:
+    return tuple(sorted(currency.alpha_3 for currency in pycountry.currencies))
+
+
+@cache
+def _countries() -> tuple[str, ...]:
+    return tuple(sorted(country.alpha_2 for country in pycountry.countries))
+
+
+def _present(raw: str, sql_type: str) -> str:
+    if sql_type in _FLOATS:
+        return f"({raw} IS NOT NULL AND NOT isnan({raw}))"
+    if sql_type == "VARCHAR":
+        return f"trim({raw}) <> ''"
+    return f"{raw} IS NOT NULL"
+
+
+def _text(raw: str, sql_type: str) -> str:
+    """The value as text; null where missing."""
+    if sql_type == "VARCHAR":
+        return f"CASE WHEN trim({raw}) <> '' THEN {raw} END"
+    if sql_type == "BLOB":
+        return f"TRY(decode({raw}))"
+    if sql_type in _FLOATS:  # ids that pandas turned into floats because some were missing
+        whole = f"{raw} = trunc({raw}) AND abs({raw}) < 1e15"
+        return (
+            f"CASE WHEN isnan({raw}) THEN NULL WHEN {whole} THEN CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR)"
+            f" ELSE CAST({raw} AS VARCHAR) END"
+        )
+    return f"CAST({raw} AS VARCHAR)"
+
+
+def _shown(text: str) -> str:
+    """The offending value, quoted when it is not a number and cut when long."""
+    number = f"regexp_full_match({text}, '-?[0-9]+(\\.[0-9]+)?')"
+    short = f"CASE WHEN length({text}) > 40 THEN left({text}, 40) || '…' ELSE {text} END"
+    return f"CASE WHEN {number} THEN {text} ELSE '''' || ({short}) || '''' END"
+
+
+def _mask(name: str, text: str) -> str:
+    """A mask is two asterisks or more; in a person's name one is enough (``张*``)."""
+    marks = "*" if name in _MASKED_NAMES else "**"
+    return f"coalesce(contains({text}, '{marks}') OR contains({text}, '＊'), false)"
+
+
+def _parse(kind: Kind, raw: str, sql_type: str) -> str:
+    """The typed value, null where missing or unparsable."""
+    if sql_type == '"NULL"':
+        return f"CAST(NULL AS {SQL_TYPES[kind]})"
+    if kind == "timestamp":
+        return _instant(raw, sql_type)
+    if kind == "bool":
+        return _flag(raw, sql_type)
+    if kind == "int":
+        return _integer(raw, sql_type)
+    return _number(raw, sql_type)
+
+
+def _instant(raw: str, sql_type: str) -> str:
+    if sql_type == "VARCHAR":
+        instant = (
+            f"TRY_CAST(trim({raw}) AS TIMESTAMP WITH TIME ZONE)"  # a plain TIMESTAMP cast drops the offset
+        )
+        return f"CASE WHEN regexp_full_match(trim({raw}), {literal(_ISO_INSTANT)}) THEN timezone('UTC', {instant}) END"
+    if sql_type.endswith("WITH TIME ZONE"):
+        return f"timezone('UTC', CAST({raw} AS TIMESTAMP WITH TIME ZONE))"
+    if sql_type.startswith("TIMESTAMP"):
+        return f"TRY_CAST({raw} AS TIMESTAMP)"
+    return "CAST(NULL AS TIMESTAMP)"
+
+
+def _integer(raw: str, sql_type: str) -> str:
+    if sql_type == "VARCHAR":
+        whole = f"regexp_full_match(trim({raw}), '[+-]?[0-9]+(\\.0)?')"
+        return f"CASE WHEN {whole} THEN TRY_CAST(regexp_extract({raw}, '-?[0-9]+') AS BIGINT) END"
+    if sql_type in _INTEGERS:
+        return f"TRY_CAST({raw} AS BIGINT)"
+    if sql_type in _FLOATS or sql_type.startswith("DECIMAL"):
+        return f"CASE WHEN {raw} = trunc({raw}) THEN TRY_CAST({raw} AS BIGINT) END"
+    return "CAST(NULL AS BIGINT)"
+
+
+def _number(raw: str, sql_type: str) -> str:
+    if sql_type == "VARCHAR" or sql_type in _FLOATS:
+        number = f"TRY_CAST({raw} AS DOUBLE)"
+        return f"CASE WHEN isfinite({number}) THEN {number} END"
+    if sql_type in _INTEGERS or sql_type.startswith("DECIMAL"):
+        return f"CAST({raw} AS DOUBLE)"
+    return "CAST(NULL AS DOUBLE)"
+
+
+def _flag(raw: str, sql_type: str) -> str:
+    if sql_type == "BOOLEAN":
+        return raw
+    if sql_type == "VARCHAR":
+        word = f"lower(trim({raw}))"
+        return f"CASE WHEN {word} IN ('true', '1', '1.0') THEN true WHEN {word} IN ('false', '0', '0.0') THEN false END"
+    if sql_type in _INTEGERS or sql_type in _FLOATS:
+        return f"CASE WHEN {raw} = 1 THEN true WHEN {raw} = 0 THEN false END"
+    return "CAST(NULL AS BOOLEAN)"

@@ -1,0 +1,79 @@
+"""What ingest hands over, and the raw relations it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+__all__ = ["Ingested", "RawPart", "RawTable", "SourceFile", "TableCount"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One input file: the table it belongs to (or the mapping source), its path relative to the input
+    folder (a file of a further folder: ``FOLDER/path``), SHA-256 in hex, and data rows.
+    """
+
+    table: str
+    path: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """``rows_in = rows_kept + rows_rejected + rows_deduplicated``, always."""
+
+    rows_in: int = 0
+    rows_kept: int = 0
+    rows_rejected: int = 0
+    rows_deduplicated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The clean input.
+
+    ``con`` holds one table per contract table with all of its columns, in key order (``orders`` by
+    ``created_at, order_id``, with that rank as ``o``), and ``rejects("table", "file", "row", "key",
+    "column", "reason")`` ordered by table, file and row. ``counts`` has every contract table, and the
+    sources of a mapping. ``present`` gives the columns that the input really has (an empty set: no such
+    table). ``masked`` counts the values per ``table.column`` that were masked and became null. ``notes``
+    are plain sentences for the manifest: empty files, files that are no table.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    files: tuple[SourceFile, ...]
+    counts: Mapping[str, TableCount]
+    present: Mapping[str, frozenset[str]]
+    ignored_columns: Mapping[str, tuple[str, ...]]
+    masked: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """A piece of a table as it stands in the input.
+
+    ``relation`` is SQL that can follow FROM, with ``_file`` (index into the table's files), ``_row``
+    (1-based data row within the file) and the columns in ``types`` (name → DuckDB type).
+    """
+
+    relation: str
+    types: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """One table before validation: its parts, the file labels that ``_file`` points into, and the temp
+    tables to drop afterwards. ``unparsable`` rows are in ``rejects`` already.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    parts: tuple[RawPart, ...]
+    temp_tables: tuple[str, ...] = ()
+    unparsable: int = 0
+    ignored: tuple[str, ...] = ()
