@@ -191,7 +191,8 @@ def _instant(raw: str, sql_type: str) -> str:
         instant = (
             f"TRY_CAST(trim({raw}) AS TIMESTAMP WITH TIME ZONE)"  # a plain TIMESTAMP cast drops the offset
         )
-        return f"CASE WHEN regexp_full_match(trim({raw}), {literal(_ISO_INSTANT)}) THEN timezone('UTC', {instant}) END"
+        iso = f"regexp_full_match(trim({raw}), {literal(_ISO_INSTANT)})"
+        return f"CASE WHEN {iso} THEN timezone('UTC', {instant}) END"
     if sql_type.endswith("WITH TIME ZONE"):
         return f"timezone('UTC', CAST({raw} AS TIMESTAMP WITH TIME ZONE))"
     if sql_type.startswith("TIMESTAMP"):
@@ -224,7 +225,8 @@ def _flag(raw: str, sql_type: str) -> str:
         return raw
     if sql_type == "VARCHAR":
         word = f"lower(trim({raw}))"
-        return f"CASE WHEN {word} IN ('true', '1', '1.0') THEN true WHEN {word} IN ('false', '0', '0.0') THEN false END"
+        true, false = "('true', '1', '1.0')", "('false', '0', '0.0')"
+        return f"CASE WHEN {word} IN {true} THEN true WHEN {word} IN {false} THEN false END"
     if sql_type in _INTEGERS or sql_type in _FLOATS:
         return f"CASE WHEN {raw} = 1 THEN true WHEN {raw} = 0 THEN false END"
     return "CAST(NULL AS BOOLEAN)"

@@ -87,8 +87,8 @@ def _checked_part(table: Table, part: RawPart) -> str:
             )
     rules = [broken for sql in sqls.values() for broken, _ in sql.rules]
     cases = " ".join(f"WHEN {broken} THEN {number}" for number, broken in enumerate(rules))
-    broken = f"CASE {cases} END" if cases else "NULL"
-    return f"SELECT _file, _row, {', '.join(selected)}, CAST({broken} AS SMALLINT) AS _broken FROM {part.relation}"
+    selected.append(f"CAST({f'CASE {cases} END' if cases else 'NULL'} AS SMALLINT) AS _broken")
+    return f"SELECT _file, _row, {', '.join(selected)} FROM {part.relation}"
 
 
 def _key_columns(table: Table) -> tuple[str, ...]:
@@ -122,7 +122,8 @@ def _rejects_sql(table: Table, raw: RawTable, part: RawPart) -> str:
     why = "CASE " + " ".join(f"WHEN {rule[0]} THEN {rule[1]}" for name, rule in named) + " END"
     types = {name: sql_type for name, sql_type in part.types.items() if name in table.key}
     return (
-        f"INSERT INTO rejects SELECT {literal(table.name)}, {_label(raw)}, _row, {_key_text(types)}, {which}, {why} "
+        f"INSERT INTO rejects SELECT {literal(table.name)}, {_label(raw)}, _row, {_key_text(types)}, "
+        f"{which}, {why} "
         f"FROM {part.relation} SEMI JOIN {_DROPPED} USING (_file, _row)"
     )
 
@@ -145,7 +146,8 @@ def _drop_repeats(con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -
     content = f"row({idents(table.column_names)})"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE ingest_repeats AS SELECT * FROM (SELECT _file, _row, {key}, "
-        f"row_number() OVER same AS nth, {content} IS NOT DISTINCT FROM first_value({content}) OVER same AS exact "
+        f"row_number() OVER same AS nth, "
+        f"{content} IS NOT DISTINCT FROM first_value({content}) OVER same AS exact "
         f"FROM {_CHECKED} WHERE _broken IS NULL AND {hashed} IN ({again}) "
         f"WINDOW same AS (PARTITION BY {key} ORDER BY _file, _row)) WHERE nth > 1"
     )

@@ -12,6 +12,7 @@ import gzip
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -29,8 +30,9 @@ CsvLoad = tuple[int, list[tuple[int, str]]]
 
 
 def _open(path: Path) -> io.TextIOWrapper:
-    binary = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")  # type: ignore[arg-type]
+    open_text = gzip.open if path.suffix == ".gz" else open
+    stream = open_text(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return cast(io.TextIOWrapper, stream)
 
 
 def read_header(path: Path, label: str) -> tuple[str, ...]:

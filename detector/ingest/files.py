@@ -44,7 +44,7 @@ def find_tables(
         if entry.name.startswith((".", "_")):
             continue
         table = entry.name if entry.is_dir() else _stem(entry.name)
-        if table not in tables:
+        if table is None or table not in tables:
             notes.append(f"{prefix}{entry.name} is no table of the data contract: not read")
             continue
         if table in forms:

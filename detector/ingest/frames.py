@@ -32,7 +32,8 @@ def load_frame(con: duckdb.DuckDBPyConnection, table: Table, frame: pd.DataFrame
     into = f"ingest_raw_{table.name}"
     con.register("ingest_frame", arrow)
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {ident(into)} AS SELECT CAST(0 AS INTEGER) AS _file, * FROM ingest_frame"
+        f"CREATE OR REPLACE TEMP TABLE {ident(into)} AS "
+        "SELECT CAST(0 AS INTEGER) AS _file, * FROM ingest_frame"
     )
     con.unregister("ingest_frame")
     types = {name: sql_type for name, sql_type, *_ in con.execute(f"DESCRIBE {ident(into)}").fetchall()}

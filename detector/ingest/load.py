@@ -126,7 +126,7 @@ def _parquet_parts(
             groups.setdefault(types, []).append(number)
     parts = []
     for types, numbers in groups.items():
-        index = f"CAST([{', '.join(map(str, numbers))}][file_index + 1] AS INTEGER)"
+        index = f"CAST([{', '.join(map(str, numbers))}][CAST(file_index AS BIGINT) + 1] AS INTEGER)"
         names = "".join(f", {ident(name)}" for name, _ in types)
         scan = _scan([found[number] for number in numbers])
         relation = f"(SELECT {index} AS _file, file_row_number + 1 AS _row{names} FROM {scan})"
@@ -174,6 +174,7 @@ def add_unparsable(
     lines = pa.table({"r": [row for row, _ in broken], "why": [why for _, why in broken]})
     con.register("ingest_broken", lines)
     con.execute(
-        f"INSERT INTO rejects SELECT {literal(table)}, {literal(label)}, r, NULL, NULL, why FROM ingest_broken"
+        f"INSERT INTO rejects SELECT {literal(table)}, {literal(label)}, r, NULL, NULL, why "
+        "FROM ingest_broken"
     )
     con.unregister("ingest_broken")
