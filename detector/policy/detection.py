@@ -1,0 +1,111 @@
+"""The ``[detection]`` section and the ``[[rule]]`` list of a policy file: from evidence to a decision."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from detector.policy.enforcement import Clause, Section
+
+__all__ = ["Bands", "Detection", "Fusion", "Message", "Rule", "SellerVerdict", "Strength"]
+
+Strength = Literal["hard", "soft"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Gain = Annotated[float, Field(ge=0, le=10)]
+
+
+class Message(Section):
+    """One plain sentence to an investigator in each language; ``{feature}`` is replaced by its value."""
+
+    en: str
+    zh: str
+
+
+class Rule(Section):
+    """One rule.
+
+    Attributes
+    ----------
+    code
+        Reason code, upper case.
+    when
+        Condition over catalog features (``detector.rules``); null makes the rule abstain.
+    strength
+        ``hard``: an investigator would act on it alone. ``soft``: needs corroboration.
+    weight
+        Share of innocent doubt the rule takes away (0–1); weights of one clause combine by noisy-or.
+    """
+
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]+$")]
+    clause: Clause
+    when: str
+    strength: Strength
+    weight: Annotated[float, Field(gt=0, lt=1)]
+    message: Message
+
+
+class Bands(Section):
+    """Scores from which an order is reviewed or held."""
+
+    review: Share
+    hold: Share
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Bands:
+        if not self.review < self.hold:
+            raise ValueError(f"review ({self.review}) must be below hold ({self.hold})")
+        return self
+
+
+class Fusion(Section):
+    """How evidence becomes a score: a sum of log-odds.
+
+    ``intercept + evidence_gain · Σ −ln(1 − weight)`` over the rules that fired, plus the neighbours' lifts
+    times their gains. The lifts count in proportion ``e / (e + evidence_half)`` of the order's own evidence
+    ``e``: a suspected shop's honest customer stays honest.
+
+    Attributes
+    ----------
+    soft_cap
+        Highest clause score from soft rules alone.
+    family_floor
+        Clause score from which a clause counts as corroboration of another.
+    context
+        Neighbourhood feature → gain.
+    anomaly_weight
+        Log-odds per nat of the anomaly percentile's surprise; 0 leaves the forest out.
+    explain_from
+        Score from which reasons are written.
+    """
+
+    intercept: Annotated[float, Field(ge=-20, le=20)]
+    evidence_gain: Gain
+    evidence_half: Gain
+    soft_cap: Share
+    family_floor: Share
+    context: dict[str, Gain]
+    anomaly_weight: Gain
+    explain_from: Share
+
+
+class SellerVerdict(Section):
+    """When a seller is watched or a case is opened, and when it is a possible victim.
+
+    A seller's expected number of fake orders is the sum of its suspected orders' scores; a case needs both
+    the lower bound of its 95 % interval and the share to be reached.
+    """
+
+    watch_orders: Annotated[float, Field(gt=0)]
+    case_orders: Annotated[float, Field(gt=0)]
+    case_share: Share
+    victim_benefit_share: Share
+    victim_burst: Annotated[float, Field(gt=0)]
+
+
+class Detection(Section):
+    """The whole section."""
+
+    bands: Bands
+    fusion: Fusion
+    seller: SellerVerdict
