@@ -10,15 +10,26 @@ from collections.abc import Mapping
 
 import duckdb
 
-from detector.contract import Column, Table
-from detector.ingest.checks import SQL_TYPES, ColumnSql, column_sql
-from detector.ingest.sqltext import ident, idents, literal, literals
-from detector.ingest.types import RawPart, RawTable, TableCount
+from detector.contract import Table
+from detector.ingest.checked import (
+    checked_sql,
+    key_columns,
+    key_text,
+    label_sql,
+    masked_sql,
+    rejects_sql,
+    text_columns,
+    verdict_sql,
+)
+from detector.ingest.sqltext import ident, idents, literal
+from detector.ingest.types import RawTable, TableCount
 
 __all__ = ["clean_table", "create_rejects"]
 
 _CHECKED = "ingest_checked"
 _DROPPED = "ingest_dropped"
+_REPEATS = "ingest_repeats"
+_REPEATED = "an earlier row has this key and other content; it stays, as a key must be unique"
 
 
 def create_rejects(con: duckdb.DuckDBPyConnection) -> None:
@@ -32,141 +43,68 @@ def create_rejects(con: duckdb.DuckDBPyConnection) -> None:
 def clean_table(
     con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable
 ) -> tuple[TableCount, Mapping[str, int]]:
-    """Write the clean ``table`` from ``raw``, add to ``rejects``; return counts and masked per column."""
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {_CHECKED} AS {_checked(table, raw)}")
-    rows, broken, distinct, *masked = _first(con, _verdict_sql(table, raw))
+    """Write the clean ``table`` from ``raw``, add to ``rejects``; return counts and masked per column.
+
+    Rows that break a rule are rejected one by one; duplicates are looked for among the others.
+    """
+    _view(con, checked_sql(table, raw))
+    rows, broken, distinct, *cleared = _numbers(con, verdict_sql(table, _CHECKED))
+    untidy = {name for name, count in zip(text_columns(table), cleared, strict=True) if count}
+    _view(con, checked_sql(table, raw, tidy=set(text_columns(table)) - untidy))
     con.execute(f"CREATE OR REPLACE TEMP TABLE {_DROPPED} (_file INTEGER, _row BIGINT)")
-    duplicates = conflicts = 0
     if broken:
         _reject_broken(con, table, raw)
-    if distinct < rows - broken:
-        duplicates, conflicts = _drop_repeats(con, table, raw)
+    duplicates, conflicts = _drop_repeats(con, table, raw) if distinct < rows - broken else (0, 0)
     _write(con, table, keep_all=not (broken or duplicates or conflicts))
+    masked = con.execute(masked_sql(table, raw, untidy)).fetchall() if untidy else []
     con.execute(f"DROP TABLE {_DROPPED}")
     con.execute(f"DROP VIEW {_CHECKED}")
-    rejected = broken + conflicts + raw.unparsable
     kept = rows - broken - conflicts - duplicates
-    columns = [column.name for column in table.columns if _can_be_masked(column)]
-    return TableCount(rows + raw.unparsable, kept, rejected, duplicates), {
-        f"{table.name}.{name}": count for name, count in zip(columns, masked, strict=True) if count
-    }
+    count = TableCount(rows + raw.unparsable, kept, broken + conflicts + raw.unparsable, duplicates)
+    return count, {f"{table.name}.{name}": int(number) for name, number in masked}
 
 
-def _first(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
-    row = con.execute(sql).fetchone()
-    return tuple(int(value) for value in row) if row else ()
+def _view(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {_CHECKED} AS {sql}")
 
 
-def _compiled(table: Table, part: RawPart) -> list[tuple[Column, ColumnSql]]:
-    return [
-        (column, column_sql(column, part.types[column.name]))
-        for column in table.columns
-        if column.name in part.types
-    ]
-
-
-def _can_be_masked(column: Column) -> bool:
-    return column_sql(column, "VARCHAR").masked is not None
-
-
-def _checked(table: Table, raw: RawTable) -> str:
-    """All parts, typed, with ``_broken``: the number of the first broken rule, null where none is."""
-    return " UNION ALL ".join(_checked_part(table, part) for part in raw.parts)
-
-
-def _checked_part(table: Table, part: RawPart) -> str:
-    sqls = {column.name: sql for column, sql in _compiled(table, part)}
-    selected = []
-    for column in table.columns:
-        sql = sqls.get(column.name)
-        value = sql.value if sql else f"CAST(NULL AS {SQL_TYPES[column.kind]})"
-        selected.append(f"{value} AS {ident(column.name)}")
-        if _can_be_masked(column):
-            selected.append(
-                f"{sql.masked if sql and sql.masked else 'false'} AS {ident('_masked_' + column.name)}"
-            )
-    rules = [broken for sql in sqls.values() for broken, _ in sql.rules]
-    cases = " ".join(f"WHEN {broken} THEN {number}" for number, broken in enumerate(rules))
-    selected.append(f"CAST({f'CASE {cases} END' if cases else 'NULL'} AS SMALLINT) AS _broken")
-    return f"SELECT _file, _row, {', '.join(selected)} FROM {part.relation}"
-
-
-def _key_columns(table: Table) -> tuple[str, ...]:
-    return table.key or table.column_names
-
-
-def _verdict_sql(table: Table, raw: RawTable) -> str:
-    """One pass over the table: rows, broken rows, distinct keys among the good ones, masked values.
-
-    Keys are counted by a 64-bit hash. A collision only sends the table down the exact path.
-    """
-    counts = ["count(*)", "count(_broken)"]
-    counts.append(f"count(DISTINCT hash({idents(_key_columns(table))})) FILTER (_broken IS NULL)")
-    counts += [
-        f"count(*) FILTER ({ident('_masked_' + column.name)} AND _broken IS NULL)"
-        for column in table.columns
-        if _can_be_masked(column)
-    ]
-    return f"SELECT {', '.join(counts)} FROM {_CHECKED}"
+def _numbers(con: duckdb.DuckDBPyConnection, sql: str) -> list[int]:
+    return [int(value) for value in con.execute(sql).fetchall()[0]]
 
 
 def _reject_broken(con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -> None:
     con.execute(f"INSERT INTO {_DROPPED} SELECT _file, _row FROM {_CHECKED} WHERE _broken IS NOT NULL")
     for part in raw.parts:
-        con.execute(_rejects_sql(table, raw, part))
-
-
-def _rejects_sql(table: Table, raw: RawTable, part: RawPart) -> str:
-    named = [(column.name, rule) for column, sql in _compiled(table, part) for rule in sql.rules]
-    which = "CASE " + " ".join(f"WHEN {rule[0]} THEN {literal(name)}" for name, rule in named) + " END"
-    why = "CASE " + " ".join(f"WHEN {rule[0]} THEN {rule[1]}" for name, rule in named) + " END"
-    types = {name: sql_type for name, sql_type in part.types.items() if name in table.key}
-    return (
-        f"INSERT INTO rejects SELECT {literal(table.name)}, {_label(raw)}, _row, {_key_text(types)}, "
-        f"{which}, {why} "
-        f"FROM {part.relation} SEMI JOIN {_DROPPED} USING (_file, _row)"
-    )
-
-
-def _label(raw: RawTable) -> str:
-    return f"[{literals(raw.files)}][_file + 1]"
-
-
-def _key_text(names: Mapping[str, str]) -> str:
-    """The key as text, parts joined by a comma; an identity value stays out of what is written."""
-    parts = [f"CAST({ident(name)} AS VARCHAR)" for name in names if name != "identifier_value"]
-    return f"concat_ws(', ', {', '.join(parts)})" if parts else "NULL"
+        con.execute(rejects_sql(table, raw, part, _DROPPED))
 
 
 def _drop_repeats(con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -> tuple[int, int]:
     """Mark every row but the first of a repeated key; return (exact duplicates, conflicts)."""
-    key = idents(_key_columns(table))
+    key = idents(key_columns(table))
     hashed = f"hash({key})"
     again = f"SELECT {hashed} FROM {_CHECKED} WHERE _broken IS NULL GROUP BY ALL HAVING count(*) > 1"
     content = f"row({idents(table.column_names)})"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE ingest_repeats AS SELECT * FROM (SELECT _file, _row, {key}, "
-        f"row_number() OVER same AS nth, "
+        f"CREATE OR REPLACE TEMP TABLE {_REPEATS} AS SELECT * FROM (SELECT _file, _row, {key}, "
+        "row_number() OVER same AS nth, "
         f"{content} IS NOT DISTINCT FROM first_value({content}) OVER same AS exact "
         f"FROM {_CHECKED} WHERE _broken IS NULL AND {hashed} IN ({again}) "
         f"WINDOW same AS (PARTITION BY {key} ORDER BY _file, _row)) WHERE nth > 1"
     )
-    con.execute(f"INSERT INTO {_DROPPED} SELECT _file, _row FROM ingest_repeats")
-    reason = literal("another row with this key and different content came first; a key must be unique")
+    con.execute(f"INSERT INTO {_DROPPED} SELECT _file, _row FROM {_REPEATS}")
     con.execute(
-        f"INSERT INTO rejects SELECT {literal(table.name)}, {_label(raw)}, _row, "
-        f"{_key_text(dict.fromkeys(table.key, ''))}, {literal(', '.join(table.key))}, {reason} "
-        "FROM ingest_repeats WHERE NOT exact"
+        f"INSERT INTO rejects SELECT {literal(table.name)}, {label_sql(raw)}, _row, {key_text(table.key)}, "
+        f"{literal(', '.join(table.key))}, {literal(_REPEATED)} FROM {_REPEATS} WHERE NOT exact"
     )
-    found = _first(con, "SELECT count(*) FILTER (exact), count(*) FILTER (NOT exact) FROM ingest_repeats")
-    con.execute("DROP TABLE ingest_repeats")
+    found = _numbers(con, f"SELECT count(*) FILTER (exact), count(*) FILTER (NOT exact) FROM {_REPEATS}")
+    con.execute(f"DROP TABLE {_REPEATS}")
     return found[0], found[1]
 
 
 def _write(con: duckdb.DuckDBPyConnection, table: Table, keep_all: bool) -> None:
     """Write the clean table in its canonical order, so that nothing depends on the order of the input."""
     dropped = "" if keep_all else f" ANTI JOIN {_DROPPED} USING (_file, _row)"
-    order = "created_at, order_id" if table.name == "orders" else idents(_key_columns(table))
+    order = "created_at, order_id" if table.name == "orders" else idents(key_columns(table))
     rank = ", CAST(row_number() OVER () - 1 AS INTEGER) AS o" if table.name == "orders" else ""
     rows = f"SELECT {idents(table.column_names)} FROM {_CHECKED}{dropped} ORDER BY {order}"
     con.execute(f"CREATE OR REPLACE TABLE {ident(table.name)} AS SELECT *{rank} FROM ({rows})")

@@ -12,7 +12,6 @@ import gzip
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -32,7 +31,7 @@ CsvLoad = tuple[int, list[tuple[int, str]]]
 def _open(path: Path) -> io.TextIOWrapper:
     open_text = gzip.open if path.suffix == ".gz" else open
     stream = open_text(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
-    return cast(io.TextIOWrapper, stream)
+    return stream
 
 
 def read_header(path: Path, label: str) -> tuple[str, ...]:
