@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from features.declare import Feature
+from features.identity import component_labels
 
 MAX_SELLERS = 40
 """Entities that buy from more sellers are resellers or forwarders; their pairs say nothing."""
@@ -129,7 +130,7 @@ def _seller_pairs(con: duckdb.DuckDBPyConnection) -> None:
                        * any_value(y.visits) * CASE WHEN category_a = category_b THEN 1 ELSE 2 END
                        / any_value(total.visits) ** 2)) AS lift
             FROM named JOIN category x ON x.category = category_a JOIN category y ON y.category = category_b
-            CROSS JOIN total GROUP BY ALL)
+            CROSS JOIN total GROUP BY category_a, category_b)
         SELECT seller_a, seller_b, common,
                2.0 * lift * total.pairs * visits_a * visits_b / total.visits ** 2 AS expected
         FROM named JOIN lift USING (category_a, category_b) CROSS JOIN total
@@ -173,6 +174,32 @@ def _lockstep(con: duckdb.DuckDBPyConnection) -> None:
         SELECT entity_id, seller_id, count(DISTINCT partner) AS partners FROM both_ways GROUP BY ALL;
         DROP TABLE meetings; DROP TABLE met; DROP TABLE shopping
     """)
+    _lockstep_rings(con)
+
+
+def _lockstep_rings(con: duckdb.DuckDBPyConnection) -> None:
+    """``lockstep_rings(entity_id, seller_id, component)``: connected groups of lockstep pairs."""
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE lockstep_nodes AS
+        SELECT entity_id, (row_number() OVER (ORDER BY entity_id) - 1)::INTEGER AS node
+        FROM (SELECT entity_a AS entity_id FROM lockstep_pairs UNION SELECT entity_b FROM lockstep_pairs)
+    """)
+    pairs = con.execute("""
+        SELECT a.node AS a, b.node AS b, (row_number() OVER (ORDER BY a.node, b.node) - 1) AS pair
+        FROM lockstep_pairs p JOIN lockstep_nodes a ON a.entity_id = entity_a
+        JOIN lockstep_nodes b ON b.entity_id = entity_b
+    """).fetchnumpy()
+    count = con.execute("SELECT count(*) FROM lockstep_nodes").fetchall()[0][0]
+    both = np.concatenate([pairs["a"], pairs["b"]])
+    labels = component_labels(count, both, np.concatenate([pairs["pair"], pairs["pair"]]))
+    con.register("lockstep_labels", pa.table({"node": np.arange(count, dtype=np.int32), "label": labels}))
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE lockstep_rings AS
+        SELECT l.entity_id, l.seller_id, min(n.entity_id) OVER (PARTITION BY label) AS component
+        FROM lockstep l JOIN lockstep_nodes n USING (entity_id) JOIN lockstep_labels USING (node)
+    """)
+    con.unregister("lockstep_labels")
+    con.execute("DROP TABLE lockstep_nodes")
 
 
 @dataclass(frozen=True, slots=True)

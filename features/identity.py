@@ -32,7 +32,8 @@ RARE_DEGREE: dict[str, int] = {
 """Accounts up to which an identifier is taken to be private: a family's tablet, a couple's card."""
 
 JOINING_KINDS = ("document", "bank_account", "email", "payment", "device", "phone")
-"""Kinds that make accounts one entity; addresses and networks do so only when their users are dependent."""
+"""Kinds that make accounts one entity; an address does so only when its users are dependent, a network never:
+carriers hand one address to a whole town, and towns have favourite shops."""
 
 DEPENDENT_PAIR_SHARE = 0.2
 """Share of account pairs behind an identifier that met at one seller, above which they act as one."""
@@ -112,14 +113,27 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
 
 
 def _buying(con: duckdb.DuckDBPyConnection) -> None:
-    """``account_sellers`` (who bought where) and ``seller_popularity`` (chance that a buyer is there)."""
+    """``account_sellers`` (who bought where) and ``seller_popularity`` (chance that a buyer is there).
+
+    Popularity is a country's: buyers of one country share sellers because those deliver there.
+    """
     con.execute("""
         CREATE OR REPLACE TEMP TABLE account_sellers AS
         SELECT buyer_id, seller_id, count(*) AS orders FROM orders GROUP BY ALL;
+        CREATE OR REPLACE TEMP TABLE buyer_country AS
+        SELECT buyer_id, coalesce(min(ship_to_country), '') AS country FROM orders GROUP BY ALL;
+        CREATE OR REPLACE TEMP TABLE country_size AS
+        SELECT country, count(*) AS buyers, sum(sellers) / count(*) AS mean_visits FROM buyer_country
+        JOIN (SELECT buyer_id, count(*) AS sellers FROM account_sellers GROUP BY ALL) USING (buyer_id)
+        GROUP BY ALL;
         CREATE OR REPLACE TEMP TABLE seller_popularity AS
-        SELECT seller_id, count(*) AS buyers,
-               count(*) / (SELECT greatest(count(DISTINCT buyer_id), 1) FROM orders) AS chance
-        FROM account_sellers GROUP BY ALL
+        SELECT seller_id, country, count(*) / any_value(s.buyers) AS chance
+        FROM account_sellers JOIN buyer_country USING (buyer_id) JOIN country_size s USING (country)
+        GROUP BY ALL;
+        CREATE OR REPLACE TEMP MACRO expected_accounts(users, chance, visits, mean_visits) AS
+            users * least(1, chance * visits / users / mean_visits);
+        CREATE OR REPLACE TEMP MACRO surprise(found, expected) AS
+            CASE WHEN found > expected THEN found * ln(found / expected) - (found - expected) ELSE 0 END
     """)
 
 
@@ -131,31 +145,32 @@ def _judge_identifiers(con: duckdb.DuckDBPyConnection) -> None:
         WHERE account_kind = 'buyer'
         QUALIFY count(*) OVER (PARTITION BY kind, identifier) BETWEEN 2 AND {MAX_USERS};
         CREATE OR REPLACE TEMP TABLE identifier_sellers AS
-        SELECT kind, identifier, seller_id, count(*) AS accounts
-        FROM shared_users JOIN account_sellers USING (buyer_id) GROUP BY ALL;
+        SELECT kind, identifier, seller_id, min(country) AS country, count(*) AS accounts
+        FROM shared_users JOIN account_sellers USING (buyer_id) JOIN buyer_country USING (buyer_id)
+        GROUP BY kind, identifier, seller_id;
+        CREATE OR REPLACE TEMP TABLE identifier_size AS
+        SELECT kind, identifier, users, visits FROM
+            (SELECT kind, identifier, count(*) AS users FROM shared_users GROUP BY ALL)
+            JOIN (SELECT kind, identifier, sum(accounts) AS visits FROM identifier_sellers GROUP BY ALL)
+            USING (kind, identifier);
         CREATE OR REPLACE TEMP TABLE identifiers AS
-        WITH size AS (SELECT kind, identifier, count(*) AS users FROM shared_users GROUP BY ALL),
-        activity AS (SELECT kind, identifier, sum(accounts) AS visits FROM identifier_sellers GROUP BY ALL),
-        mean_visits AS (SELECT count(*) / count(DISTINCT buyer_id) AS visits FROM account_sellers),
-        met AS (
-            SELECT kind, identifier, sum(accounts * (accounts - 1) / 2) AS pairs,
-                   sum(users * (users - 1) / 2 * least(chance * v.visits / users / m.visits, 1) ** 2)
-                       AS expected
-            FROM identifier_sellers JOIN size USING (kind, identifier)
-            JOIN activity v USING (kind, identifier) JOIN seller_popularity USING (seller_id)
-            CROSS JOIN mean_visits m GROUP BY ALL)
-        SELECT kind, identifier, users,
-               round(least(pairs / (users * (users - 1) / 2), 1), 9) AS pair_share,
-               round(CASE WHEN pairs > expected THEN pairs * ln(pairs / expected) - (pairs - expected)
-                          ELSE 0 END, 9) AS surprise
-        FROM size JOIN met USING (kind, identifier)
+        WITH met AS (
+            SELECT kind, identifier, any_value(users) AS users,
+                   sum(accounts * (accounts - 1) / 2) AS pairs,
+                   sum(expected_accounts(users, chance, visits, mean_visits) ** 2 / 2) AS expected
+            FROM identifier_sellers JOIN identifier_size USING (kind, identifier)
+            JOIN seller_popularity USING (seller_id, country) JOIN country_size USING (country)
+            GROUP BY kind, identifier)
+        SELECT kind, identifier, users, round(least(pairs / (users * (users - 1) / 2), 1), 9) AS pair_share,
+               round(surprise(pairs, expected), 9) AS surprise
+        FROM met
     """)
     rare = " ".join(f"WHEN '{kind}' THEN {degree}" for kind, degree in RARE_DEGREE.items())
     con.execute(f"""
         ALTER TABLE identifiers ADD COLUMN is_private BOOLEAN;
         UPDATE identifiers SET is_private =
             (users <= CASE kind {rare} END AND kind IN {JOINING_KINDS})
-            OR (users > 2 AND pair_share >= {DEPENDENT_PAIR_SHARE} AND surprise >= {DEPENDENT_SURPRISE})
+            OR (kind <> 'ip' AND users > 2 AND pair_share >= {DEPENDENT_PAIR_SHARE} AND surprise >= {DEPENDENT_SURPRISE})
     """)
 
 
@@ -213,39 +228,35 @@ def component_labels(accounts: int, account: np.ndarray, identifier: np.ndarray)
 def _features(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE entity_sellers AS
-        SELECT entity_id, seller_id, count(*) AS accounts, sum(orders) AS orders
-        FROM account_sellers JOIN buyer_entity USING (buyer_id) GROUP BY ALL;
+        SELECT entity_id, seller_id, min(country) AS country, count(*) AS accounts, sum(orders) AS orders
+        FROM account_sellers JOIN buyer_entity USING (buyer_id) JOIN buyer_country USING (buyer_id)
+        GROUP BY entity_id, seller_id;
         CREATE OR REPLACE TEMP TABLE entity_totals AS
         SELECT entity_id, sum(orders) AS orders, sum(accounts) AS visits FROM entity_sellers GROUP BY ALL;
-        CREATE OR REPLACE TEMP MACRO focus(accounts, users, chance, visits, mean_visits) AS round(least(50,
-            CASE WHEN accounts < 2 THEN 0 ELSE greatest(0,
-                accounts * ln(accounts / (users * least(1, chance * visits / users / mean_visits)))
-                - (accounts - users * least(1, chance * visits / users / mean_visits))) END), 9);
-        CREATE OR REPLACE TEMP TABLE hub_sellers AS
-        SELECT kind, identifier, seller_id,
-               focus(accounts, users, chance, visits,
-                     (SELECT count(*) / count(DISTINCT buyer_id) FROM account_sellers)) AS focus
-        FROM identifier_sellers JOIN identifiers USING (kind, identifier)
-        JOIN seller_popularity USING (seller_id)
-        JOIN (SELECT kind, identifier, sum(accounts) AS visits FROM identifier_sellers GROUP BY ALL)
-            USING (kind, identifier)
-        WHERE accounts >= 2 AND kind <> 'ip';
+        CREATE OR REPLACE TEMP MACRO focus(accounts, users, chance, visits, mean_visits) AS
+            CASE WHEN accounts < 2 THEN 0 ELSE round(least(50,
+                surprise(accounts, expected_accounts(users, chance, visits, mean_visits))), 9) END;
         CREATE OR REPLACE TEMP TABLE pair_focus AS
-        SELECT s.buyer_id, h.seller_id, max(h.focus) AS hub_focus
-        FROM hub_sellers h JOIN shared_users s USING (kind, identifier)
-        JOIN account_sellers a ON a.buyer_id = s.buyer_id AND a.seller_id = h.seller_id GROUP BY ALL;
+        SELECT s.buyer_id, i.seller_id, max(focus(accounts, users, chance, visits, mean_visits)) AS hub_focus
+        FROM identifier_sellers i JOIN identifier_size USING (kind, identifier)
+        JOIN seller_popularity USING (seller_id, country) JOIN country_size USING (country)
+        JOIN shared_users s USING (kind, identifier)
+        JOIN account_sellers a ON a.buyer_id = s.buyer_id AND a.seller_id = i.seller_id
+        WHERE accounts >= 2 AND kind <> 'ip' GROUP BY ALL;
         CREATE OR REPLACE TABLE f_identity AS
         SELECT o.o, e.entity_size::DOUBLE AS entity_accounts,
                (s.accounts - 1)::DOUBLE AS entity_seller_accounts,
                round((s.orders - 1) / nullif(t.orders - 1, 0), 9)::DOUBLE AS entity_seller_share,
-               CASE WHEN e.entity_size > 1 THEN focus(s.accounts, e.entity_size, p.chance, t.visits,
-                    (SELECT count(*) / count(DISTINCT buyer_id) FROM account_sellers)) END AS entity_focus,
+               CASE WHEN e.entity_size > 1
+                    THEN focus(s.accounts, e.entity_size, chance, visits, mean_visits) END AS entity_focus,
                coalesce(f.hub_focus, CASE WHEN h.buyer_id IS NOT NULL THEN 0 END)::DOUBLE AS hub_focus
         FROM orders o JOIN buyer_entity e USING (buyer_id)
         JOIN entity_sellers s ON s.entity_id = e.entity_id AND s.seller_id = o.seller_id
         JOIN entity_totals t ON t.entity_id = e.entity_id
-        JOIN seller_popularity p ON p.seller_id = o.seller_id
+        JOIN seller_popularity p ON p.seller_id = o.seller_id AND p.country = s.country
+        JOIN country_size c ON c.country = s.country
         LEFT JOIN (SELECT DISTINCT buyer_id FROM shared_users) h ON h.buyer_id = o.buyer_id
         LEFT JOIN pair_focus f ON f.buyer_id = o.buyer_id AND f.seller_id = o.seller_id;
-        DROP TABLE hub_sellers; DROP TABLE pair_focus; DROP TABLE entity_totals
+        DROP TABLE pair_focus; DROP TABLE entity_totals; DROP TABLE identifier_sellers;
+        DROP TABLE identifier_size
     """)

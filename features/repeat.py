@@ -164,7 +164,8 @@ def _products(con: duckdb.DuckDBPyConnection) -> None:
         FROM order_items i JOIN orders o USING (order_id) JOIN buyer_entity e USING (buyer_id)
         LEFT JOIN products p USING (product_id) WHERE i.product_id IS NOT NULL GROUP BY ALL;
         CREATE OR REPLACE TEMP TABLE product_repeats AS
-        WITH habit AS (SELECT category, (sum(orders - 1) + 1) / (count(*) + 20) AS again FROM bought GROUP BY ALL),
+        WITH habit AS (
+            SELECT category, (sum(orders - 1) + 1) / (count(*) + 20) AS again FROM bought GROUP BY ALL),
         judged AS (
             SELECT entity_id, product_id, orders - 1 AS orders, round(least(50, CASE WHEN orders - 1 > again
                 THEN (orders - 1) * ln((orders - 1) / again) - (orders - 1 - again) ELSE 0 END), 9) AS excess

@@ -94,13 +94,19 @@ class SellerVerdict(Section):
 
     A seller's expected number of fake orders is the sum of its suspected orders' scores; a case needs both
     the lower bound of its 95 % interval and the share to be reached.
+
+    A possible victim has at least ``victim_orders`` suspected orders, at most ``victim_share`` of all; of
+    these at most ``victim_benefit_share`` with evidence that only the seller could make, and at least
+    ``victim_burst`` within ten days.
     """
 
     watch_orders: Annotated[float, Field(gt=0)]
     case_orders: Annotated[float, Field(gt=0)]
     case_share: Share
+    victim_orders: Annotated[float, Field(gt=0)]
+    victim_share: Share
     victim_benefit_share: Share
-    victim_burst: Annotated[float, Field(gt=0)]
+    victim_burst: Share
 
 
 class Detection(Section):

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from detector.policy.detection import Detection, Rule
 from detector.policy.enforcement import Enforcement, Section
 
 __all__ = ["Policy"]
@@ -25,12 +26,18 @@ class Policy(Section):
         Hex digest of the file's bytes; set by the loader, never read from the file.
     enforcement
         Ladder, holds and appeals.
+    detection
+        Bands, fusion of evidence, seller verdicts.
+    rule
+        The rules, in the file's order.
     """
 
     version: Annotated[str, Field(min_length=1)]
     timezone: Annotated[str, Field(min_length=1)]
     sha256: str
     enforcement: Enforcement
+    detection: Detection
+    rule: tuple[Rule, ...]
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,0 +1,183 @@
+"""The one scoring function: feature columns in, scores and reasons out.
+
+The same code scores a scan's million rows, a notebook's DataFrame and the one row of a REST call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.contract import CLAUSES
+from detector.policy.detection import Detection, Rule
+from detector.rules import Expression, compile_expression
+from features.catalog import CATALOG
+
+Floats = NDArray[np.float64]
+Features = Mapping[str, Floats]
+
+ALLOW, REVIEW, HOLD = "allow", "review", "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why: a rule's code, its clause, its weight (0–1) and one sentence."""
+
+    code: str
+    clause: str
+    weight: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the rules say of each order.
+
+    ``fired`` is float64 of shape (orders, rules): 1 fired, 0 not, NaN abstained. ``clauses`` maps a clause
+    to its score (0–1, higher is worse; NaN: not judged). ``amount`` is the evidence in nats, shape (orders,).
+    """
+
+    fired: Floats
+    clauses: dict[str, Floats]
+    amount: Floats
+    hard: NDArray[np.bool_]
+    families: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of orders, float64 of shape (orders,), 0–1, higher is more suspicious; NaN is not judged."""
+
+    score: Floats
+    rule_score: Floats
+    anomaly_score: Floats
+    evidence: Evidence
+    decision: NDArray[np.str_]
+
+
+class Scorer:
+    """A policy's rules, compiled once.
+
+    Parameters
+    ----------
+    detection, rules
+        From the policy file. Every name in a rule must be in the feature catalog.
+
+    Raises
+    ------
+    RuleSyntaxError
+        A rule cannot be compiled.
+    """
+
+    def __init__(self, detection: Detection, rules: Sequence[Rule]) -> None:
+        self.detection = detection
+        self.rules = tuple(rules)
+        self.conditions: tuple[Expression, ...] = tuple(
+            compile_expression(rule.when, CATALOG.keys()) for rule in rules
+        )
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the features that the rules and the fusion read, sorted."""
+        names = set().union(*(condition.names for condition in self.conditions))
+        return tuple(sorted(names | set(self.detection.fusion.context)))
+
+    def evidence(self, features: Features, count: int) -> Evidence:
+        """Judge ``count`` orders by the rules alone, without their neighbours."""
+        fired = np.empty((count, len(self.rules)))
+        for position, condition in enumerate(self.conditions):
+            fired[:, position] = condition.evaluate(features)
+        nats = np.nan_to_num(fired) * np.array([-np.log1p(-rule.weight) for rule in self.rules])
+        hard = np.array([rule.strength == "hard" for rule in self.rules], dtype=bool)
+        fusion = self.detection.fusion
+        clauses, amount = {}, np.zeros(count)
+        for clause in CLAUSES:
+            mine = np.array([rule.clause == clause for rule in self.rules], dtype=bool)
+            judged = ~np.isnan(fired[:, mine]).all(axis=1) if mine.any() else np.zeros(count, dtype=bool)
+            total = nats[:, mine].sum(axis=1)
+            capped = np.minimum(total, -np.log1p(-fusion.soft_cap))
+            total = np.where(nats[:, mine & hard].any(axis=1), total, capped)
+            clauses[clause] = np.where(judged, -np.expm1(-total), np.nan)
+            amount += total
+        strong = np.column_stack([np.nan_to_num(clauses[c]) >= fusion.family_floor for c in CLAUSES])
+        return Evidence(fired, clauses, amount, nats[:, hard].any(axis=1), strong.sum(axis=1))
+
+    def suspicion(self, evidence: Evidence, features: Features) -> Floats:
+        """Rule score (0–1): the evidence, lifted or lowered by the neighbours that ``features`` has."""
+        return _sigmoid(self._log_odds(evidence, features))
+
+    def score(self, features: Features, count: int, anomaly: Floats | None = None) -> Scores:
+        """Score ``count`` orders.
+
+        Parameters
+        ----------
+        features
+            Catalog features as float64 columns of shape (count,); one that is not given is null.
+        anomaly
+            The forest's calibrated percentile, 0–1, higher is stranger; None where there is no model.
+        """
+        evidence = self.evidence(features, count)
+        odds = self._log_odds(evidence, features)
+        rule_score = _sigmoid(odds)
+        if anomaly is not None:
+            odds = odds + self._anomaly_lift(evidence, anomaly)
+        score = self._corroborated(_sigmoid(odds), evidence)
+        bands = self.detection.bands
+        decision = np.select([score >= bands.hold, score >= bands.review], [HOLD, REVIEW], ALLOW)
+        unknown = np.full(count, np.nan)
+        return Scores(score, rule_score, unknown if anomaly is None else anomaly, evidence, decision)
+
+    def _log_odds(self, evidence: Evidence, features: Features) -> Floats:
+        fusion = self.detection.fusion
+        lift = np.zeros(len(evidence.amount))
+        for name, gain in fusion.context.items():
+            if name in features:
+                lift += gain * np.nan_to_num(features[name])
+        return (
+            fusion.intercept + fusion.evidence_gain * evidence.amount + lift * self._standing(evidence.amount)
+        )
+
+    def _standing(self, amount: Floats) -> Floats:
+        """How far the order's own evidence lets others speak about it, 0–1."""
+        half = self.detection.fusion.evidence_half
+        return np.divide(amount, amount + half, out=np.zeros_like(amount), where=amount > 0)
+
+    def _anomaly_lift(self, evidence: Evidence, anomaly: Floats) -> Floats:
+        """Nats of surprise of the percentile above its mean (1 nat), where there is evidence at all."""
+        surprise = -np.log(np.maximum(1.0 - np.nan_to_num(anomaly, nan=0.5), 1e-4)) - 1.0
+        return self.detection.fusion.anomaly_weight * surprise * self._standing(evidence.amount)
+
+    def _corroborated(self, score: Floats, evidence: Evidence) -> Floats:
+        """Without one hard rule or two clause families a score stays in the review band at most."""
+        alone = ~evidence.hard & (evidence.families < 2)
+        ceiling = np.nextafter(self.detection.bands.hold, 0.0)
+        return np.where(alone, np.minimum(score, ceiling), score)
+
+    def reasons(self, scores: Scores, row: int, features: Features, language: str = "en") -> list[Reason]:
+        """The rules that fired on one order, strongest first; hard ones before soft ones of equal weight."""
+        fired = [rule for rule, hit in zip(self.rules, scores.evidence.fired[row], strict=True) if hit == 1]
+        clause = {name: np.nan_to_num(values[row]) for name, values in scores.evidence.clauses.items()}
+        fired.sort(key=lambda rule: (-clause[rule.clause], -rule.weight, rule.code))
+        return [
+            Reason(
+                rule.code, rule.clause, rule.weight, _render(getattr(rule.message, language), features, row)
+            )
+            for rule in fired
+        ]
+
+
+def _render(template: str, features: Features, row: int) -> str:
+    def value(match: re.Match[str]) -> str:
+        number = features[match.group(1)][row] if match.group(1) in features else np.nan
+        return "?" if np.isnan(number) else f"{number:.3g}"
+
+    return re.sub(r"\{(\w+)\}", value, template)
+
+
+def _sigmoid(odds: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-odds)), dtype=np.float64)

@@ -1,0 +1,117 @@
+"""The catalog over whole tables: every family in turn, then the columns that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+
+import duckdb
+import ibis
+import numpy as np
+from numpy.typing import NDArray
+
+from features import affiliate, graph, identity, promotion, related, repeat, reviews, tracking
+from features.declare import Feature
+from features.velocity import AGGREGATES, window_features
+from features.velocity import FEATURES as WINDOW_FEATURES
+
+Floats = NDArray[np.float64]
+Stage = Callable[[str], AbstractContextManager[object]]
+
+_FAMILIES: tuple[
+    tuple[str, str, Callable[[duckdb.DuckDBPyConnection, datetime], None], tuple[Feature, ...]], ...
+] = (
+    ("identities", "f_identity", identity.compute, identity.FEATURES),
+    ("related accounts", "f_related", related.compute, related.FEATURES),
+    ("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
+    ("graph", "f_graph", graph.compute, graph.FEATURES),
+    ("tracking", "f_tracking", tracking.compute, tracking.FEATURES),
+    ("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
+    ("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
+    ("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
+)
+STAGES: tuple[str, ...] = ("windows", *(name for name, *_ in _FAMILIES))
+"""Names of the stages of ``compute_features``, in order."""
+
+_ORDER_FACTS = ("paid_at", "shipped_at", "delivered_at", "completed_at", "cancelled_at", "refunded_at")
+
+
+def forget_after(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Take out what had not happened yet: a scan of a past day must not know the next one."""
+    instant = as_of.replace(tzinfo=None).isoformat()
+    con.execute(f"DELETE FROM orders WHERE created_at >= TIMESTAMP '{instant}'")
+    for column in _ORDER_FACTS:
+        con.execute(f"UPDATE orders SET {column} = NULL WHERE {column} >= TIMESTAMP '{instant}'")
+    for table, column in (
+        ("shipments", "created_at"),
+        ("tracking_events", "event_at"),
+        ("reviews", "created_at"),
+        ("affiliate_clicks", "clicked_at"),
+        ("reports", "created_at"),
+        ("labels", "labelled_at"),
+    ):
+        con.execute(f"DELETE FROM {table} WHERE {column} >= TIMESTAMP '{instant}'")
+
+
+def compute_features(
+    con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage = lambda name: nullcontext()
+) -> None:
+    """Compute every family's table (``f_…``), keyed by ``o``.
+
+    Parameters
+    ----------
+    con
+        Holds the clean contract tables, ``orders`` with the canonical rank ``o``.
+    as_of
+        Nothing later than this instant is in the tables (see ``forget_after``); ages are counted to it.
+    stage
+        Called with each name of ``STAGES``; the context it returns spans the stage.
+    """
+    with stage("windows"):
+        _windows(con)
+    for name, _, compute, _ in _FAMILIES:
+        with stage(name):
+            compute(con, as_of)
+
+
+def _windows(con: duckdb.DuckDBPyConnection) -> None:
+    """The window features on coded keys: integers sort and compare several times faster than strings."""
+    keys = sorted({key for aggregate in AGGREGATES for key in aggregate.key} | {"seller_id", "buyer_id"})
+    coded = ", ".join(f"CASE WHEN {key} IS NOT NULL THEN hash({key}) END AS {key}" for key in keys)
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE coded_orders AS
+        SELECT o AS order_id, {coded}, hash(currency) AS currency, created_at,
+               total_minor, platform_discount_minor FROM orders
+    """)
+    expression = window_features(ibis.duckdb.from_connection(con).table("coded_orders"))
+    con.execute(f"CREATE OR REPLACE TABLE f_windows AS {ibis.to_sql(expression, dialect='duckdb')}")
+    con.execute("ALTER TABLE f_windows RENAME COLUMN order_id TO o; DROP TABLE coded_orders")
+
+
+def read_features(
+    con: duckdb.DuckDBPyConnection, names: Iterable[str], rows: str = "true"
+) -> dict[str, Floats]:
+    """The named features as float64 columns in order of ``o``; NaN is null.
+
+    Parameters
+    ----------
+    names
+        Catalog names; one that a family table does not hold is left out.
+    rows
+        SQL condition on ``orders`` for the orders wanted.
+    """
+    wanted = set(names)
+    columns: dict[str, Floats] = {}
+    tables = [("f_windows", WINDOW_FEATURES), *((table, declared) for _, table, _, declared in _FAMILIES)]
+    for table, declared in tables:
+        mine = [feature.name for feature in declared if feature.name in wanted]
+        if not mine:
+            continue
+        selected = ", ".join(f"f.{name}::DOUBLE AS {name}" for name in mine)
+        found = con.execute(f"""
+            SELECT {selected} FROM orders o LEFT JOIN {table} f ON f.o = o.o WHERE {rows} ORDER BY o.o
+        """).fetchnumpy()
+        for name in mine:
+            columns[name] = np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan)
+    return columns

@@ -1,0 +1,136 @@
+"""What is known of an order's neighbours: its seller's, buyer's, product's, parcel point's other orders.
+
+A fake order alone may leave little; its neighbours betray it. Given a first suspicion of every order from
+its own evidence, each kind of neighbourhood tells how much more suspect the order's neighbours are than the
+market: ``ln((a·p₀ + Σ p) / (a + n) / p₀)`` over the ``n`` neighbours, where ``p₀`` is the market's mean and
+``a`` the weight of having seen nobody. The orders of the order's own entity are left out (of the entity's
+neighbourhood those at the same seller), so that no order is evidence against itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from features.declare import Entity, Feature
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+LOWEST, HIGHEST = -2.0, 5.0
+"""Range of a lift (nats): beyond it more neighbours say nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """Orders that share ``group``; of those, the ones that share ``apart`` with the order do not count."""
+
+    name: str
+    meaning: str
+    group: str
+    apart: str
+    prior: float
+    entity: Entity
+
+    @property
+    def feature(self) -> Feature:
+        return Feature(
+            self.name,
+            f"How much more suspect (nats above the market's mean, −2 to 5) {self.meaning} are.",
+            "There are no such orders.",
+            (),
+            kind="snapshot",
+            entity=self.entity,
+        )
+
+
+NEIGHBOURHOODS: tuple[Neighbourhood, ...] = (
+    Neighbourhood("seller_context", "the seller's orders from other entities", "seller", "entity", 4, "seller"),
+    Neighbourhood(
+        "day_context", "the seller's orders of the same day from other entities", "seller_day", "entity", 2, "seller"
+    ),
+    Neighbourhood(
+        "product_context", "the orders of the same product by other entities", "product", "entity", 3, "seller"
+    ),
+    Neighbourhood("buyer_context", "the entity's orders at other sellers", "entity", "seller", 1, "buyer"),
+    Neighbourhood("pair_context", "the entity's other orders at this seller", "pair", "order", 1, "pair"),
+    Neighbourhood(
+        "point_context", "other sellers' parcels from the same consignment point", "point", "seller", 6, "point"
+    ),
+    Neighbourhood(
+        "wording_context", "the orders of other entities reviewed in nearly the same words", "wording", "entity", 2,
+        "buyer",
+    ),
+    Neighbourhood("creator_context", "the creator's sales to other entities", "creator", "entity", 4, "creator"),
+)  # fmt: skip
+
+FEATURES: tuple[Feature, ...] = tuple(hood.feature for hood in NEIGHBOURHOODS)
+
+
+def neighbour_keys(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
+    """Group codes of every order, in order of ``o``: int64 arrays of shape (orders,), −1 for none.
+
+    Expects ``orders``, ``order_items``, ``buyer_entity``, ``order_point`` and ``order_review_cluster``.
+    """
+    found = con.execute("""
+        WITH main_product AS (
+            SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL)
+        SELECT o.o AS "order", dense_rank() OVER (ORDER BY seller_id) AS seller,
+               dense_rank() OVER (ORDER BY entity_id) AS entity,
+               dense_rank() OVER (ORDER BY entity_id, seller_id) AS pair,
+               dense_rank() OVER (ORDER BY seller_id, created_at::DATE) AS seller_day,
+               CASE WHEN product_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY product_id) END AS product,
+               CASE WHEN point_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY point_id) END AS point,
+               CASE WHEN cluster_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY cluster_id) END AS wording,
+               CASE WHEN creator_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY creator_id) END AS creator
+        FROM orders o JOIN buyer_entity USING (buyer_id) LEFT JOIN main_product USING (order_id)
+        LEFT JOIN order_point USING (o) LEFT JOIN order_review_cluster USING (o)
+        ORDER BY o.o
+    """).fetchnumpy()
+    return {name: np.asarray(codes, dtype=np.int64) for name, codes in found.items()}
+
+
+def neighbour_features(suspicion: Floats, keys: Mapping[str, Codes]) -> dict[str, Floats]:
+    """Compute every neighbourhood's lift.
+
+    Parameters
+    ----------
+    suspicion
+        Probability-like suspicion of each order from what is known so far, shape (orders,), 0–1.
+    keys
+        As from ``neighbour_keys``.
+
+    Returns
+    -------
+    dict of float64 arrays, shape (orders,)
+        Lift in nats; higher is more suspicious; NaN where the order has no neighbours.
+    """
+    base = max(float(suspicion.mean()), 1e-6) if len(suspicion) else 1e-6
+    return {
+        hood.name: _lift(suspicion, keys[hood.group], keys[hood.apart], hood, base) for hood in NEIGHBOURHOODS
+    }
+
+
+def _lift(suspicion: Floats, group: Codes, apart: Codes, hood: Neighbourhood, base: float) -> Floats:
+    known = group >= 0
+    total, count = _sums(suspicion, group)
+    own_total, own_count = _sums(suspicion, _combine(group, apart))
+    others = np.where(known, count - own_count, 0)
+    mass = np.maximum(total - own_total, 0.0)
+    lift = np.log((hood.prior * base + mass) / ((hood.prior + others) * base))
+    return np.where(others > 0, np.clip(lift, LOWEST, HIGHEST), np.nan)
+
+
+def _sums(values: Floats, group: Codes) -> tuple[Floats, Floats]:
+    """Sum and count of the group of each row; codes of −1 form a group that nobody looks at."""
+    shifted = group + 1
+    return np.bincount(shifted, values)[shifted], np.bincount(shifted).astype(np.float64)[shifted]
+
+
+def _combine(first: Codes, second: Codes) -> Codes:
+    paired = (first + 1) * (int(second.max(initial=0)) + 2) + second + 1
+    return np.unique(paired, return_inverse=True)[1].astype(np.int64)
