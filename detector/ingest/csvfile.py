@@ -30,8 +30,7 @@ CsvLoad = tuple[int, list[tuple[int, str]]]
 
 def _open(path: Path) -> io.TextIOWrapper:
     open_text = gzip.open if path.suffix == ".gz" else open
-    stream = open_text(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
-    return stream
+    return open_text(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def read_header(path: Path, label: str) -> tuple[str, ...]:
