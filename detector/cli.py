@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from detector import enforcement_cli
 from detector.errors import TrueTradeError
 
 app = typer.Typer(
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find fake transactions on a marketplace, and act on them fairly.",
 )
+app.add_typer(enforcement_cli.app, name="enforce")
 
 
 @app.callback()

@@ -1,0 +1,140 @@
+"""The state as plain data with the names of the enforcement contract, as of any instant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from detector.enforcement.book import Book, Recorded
+from detector.enforcement.days import format_instant
+from detector.enforcement.events import NoticeSent
+from detector.enforcement.ledger import SELLER_ACCOUNTS, balance, total
+from detector.enforcement.state import Case, Hold, SellerState, Violation
+from detector.enforcement.status import (
+    PUBLIC_VIOLATION_STATE,
+    MeasureInterval,
+    Phase,
+    hold_status,
+    investigation_status,
+    measures_at,
+    standing,
+    term_ends_at,
+    violation_status,
+)
+
+__all__ = ["book_view", "seller_view"]
+
+Json = dict[str, Any]
+
+
+def book_view(book: Book, at: datetime) -> Json:
+    """The whole state as of ``at``, which is not before the book's latest event; ``refused`` is left out."""
+    sellers = book.sellers.values()
+    return {
+        "as_of": format_instant(at),
+        "policy": {"version": book.policy.version, "sha256": book.policy.sha256},
+        "sellers": {state.seller_id: seller_view(state, at) for state in sellers},
+        "cases": {case.case_id: _case(case) for state in sellers for case in state.cases.values()},
+        "violations": {
+            violation.violation_id: _violation(violation, at)
+            for state in sellers
+            for violation in state.violations.values()
+        },
+        "holds": {
+            hold.hold_id: _hold(hold, state.cases[hold.case_id], at)
+            for state in sellers
+            for hold in state.holds.values()
+        },
+        "notices": [_notice(recorded) for recorded in book.history if isinstance(recorded.event, NoticeSent)],
+        "ledger": _ledger(sellers),
+    }
+
+
+def seller_view(state: SellerState, at: datetime) -> Json:
+    """One seller: measures, standing, balances in minor units per currency."""
+    intervals = [interval for v in state.violations.values() for interval in measures_at(v, at)]
+    stands = standing(state, at)
+    return {
+        "measures_in_force": _measures(intervals, "in_force"),
+        "measures_scheduled": _measures(intervals, "scheduled"),
+        "measures_proposed": _measures(intervals, "proposed"),
+        "standing": {"occurrences": stands.occurrences, "points": stands.points},
+        "balances": {
+            currency: {account: balance(state.accounts, currency, account) for account in SELLER_ACCOUNTS}
+            for currency in state.accounts
+        },
+    }
+
+
+def _measures(intervals: Iterable[MeasureInterval], phase: Phase) -> list[Json]:
+    return [
+        {
+            "measure": interval.measure,
+            "violation_id": interval.violation_id,
+            "from": _instant(interval.starts_at),
+            "until": _instant(interval.ends_at),
+        }
+        for interval in intervals
+        if interval.phase == phase
+    ]
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def _case(case: Case) -> Json:
+    return {
+        "state": "decided" if case.outcome else "open",
+        "outcome": case.outcome,
+        "investigation": investigation_status(case),
+    }
+
+
+def _violation(violation: Violation, at: datetime) -> Json:
+    return {
+        "state": PUBLIC_VIOLATION_STATE[violation_status(violation, at)],
+        "severity": violation.severity,
+        "occurrence": violation.occurrence,
+        "noticed_at": format_instant(violation.noticed_at),
+        "appeal_until": _instant(violation.appeal_until),
+        "appeals": [
+            {"appeal_id": appeal.appeal_id, "stage": appeal.stage, "state": appeal.state}
+            for appeal in violation.appeals
+        ],
+        "needs_reassessment": violation.needs_reassessment and not violation.overturned,
+    }
+
+
+def _hold(hold: Hold, case: Case, at: datetime) -> Json:
+    status = hold_status(hold, case, at)
+    waits = status == "active" and term_ends_at(hold, case) is None
+    return {
+        "state": status,
+        "term_ends_at": _instant(term_ends_at(hold, case)),
+        "waiting_for": ["investigation"] if waits else [],
+        "amount_minor": {currency: money.held for currency, money in hold.money.items()},
+    }
+
+
+def _notice(recorded: Recorded) -> Json:
+    event = recorded.event
+    assert isinstance(event, NoticeSent)
+    return {
+        "at": format_instant(event.at),
+        "seller_id": recorded.seller_id,
+        "kind": event.kind,
+        "violation_id": event.violation_id,
+    }
+
+
+def _ledger(sellers: Iterable[SellerState]) -> Json:
+    sums: Counter[str] = Counter()
+    entries = 0
+    for state in sellers:
+        entries += state.entries
+        for currency in state.accounts:
+            sums[currency] += total(state.accounts, currency)
+    return {"entries": entries, "sum_by_currency": dict(sums)}
