@@ -45,19 +45,30 @@ def _compiled(table: Table, part: RawPart) -> list[tuple[Column, ColumnSql]]:
     return [(column, column_sql(column, part.types[column.name])) for column in there]
 
 
-def _checked_part(table: Table, part: RawPart, tidy: Set[str]) -> str:
+def _typed_part(table: Table, part: RawPart, tidy: Set[str] = frozenset()) -> str:
+    """The part with every contract column typed, and what it was as ``_raw_NAME``."""
     sqls = {column.name: sql for column, sql in _compiled(table, part)}
     values = {column.name: f"CAST(NULL AS {SQL_TYPES[column.kind]})" for column in table.columns}
     values |= {name: sql.value for name, sql in sqls.items()}
     values |= {name: ident(name) for name in tidy if part.types.get(name) == "VARCHAR"}
     selected = [f"{value} AS {ident(name)}" for name, value in values.items()]
+    selected += [f"{ident(name)} AS {ident('_raw_' + name)}" for name in sqls]
+    return f"(SELECT _file, _row, {', '.join(selected)} FROM {part.relation})"
+
+
+def _checked_part(table: Table, part: RawPart, tidy: Set[str]) -> str:
+    selected = [ident(name) for name in table.column_names]
     for name in text_columns(table):
-        cleared = f"{ident(name)} IS NOT NULL AND {values[name]} IS NULL" if name in sqls else "false"
+        cleared = (
+            f"{ident('_raw_' + name)} IS NOT NULL AND {ident(name)} IS NULL"
+            if name in part.types
+            else "false"
+        )
         selected.append(f"{cleared} AS {ident('_cleared_' + name)}")
-    rules = [broken for sql in sqls.values() for broken, _ in sql.rules]
+    rules = [broken for _, sql in _compiled(table, part) for broken, _ in sql.rules]
     cases = " ".join(f"WHEN {broken} THEN {number}" for number, broken in enumerate(rules))
     selected.append(f"CAST({f'CASE {cases} END' if cases else 'NULL'} AS SMALLINT) AS _broken")
-    return f"SELECT _file, _row, {', '.join(selected)} FROM {part.relation}"
+    return f"SELECT _file, _row, {', '.join(selected)} FROM {_typed_part(table, part, tidy)}"
 
 
 def verdict_sql(table: Table, checked: str) -> str:
@@ -73,7 +84,7 @@ def verdict_sql(table: Table, checked: str) -> str:
 def masked_sql(table: Table, raw: RawTable, names: Set[str]) -> str:
     """Pairs (column, masked values) for those of ``names`` that can be masked."""
     counts = [
-        f"SELECT {literal(column.name)} AS name, count(*) AS n FROM {part.relation} WHERE {sql.masked}"
+        f"SELECT {literal(column.name)} AS name, count(*) AS n FROM {_typed_part(table, part)} WHERE {sql.masked}"
         for part in raw.parts
         for column, sql in _compiled(table, part)
         if column.name in names and sql.masked
@@ -90,7 +101,7 @@ def rejects_sql(table: Table, raw: RawTable, part: RawPart, dropped: str) -> str
     key = key_text(name for name in table.key if name in part.types)
     return (
         f"INSERT INTO rejects SELECT {literal(table.name)}, {label_sql(raw)}, _row, {key}, "
-        f"CASE {which} END, CASE {why} END FROM {part.relation} SEMI JOIN {dropped} USING (_file, _row)"
+        f"CASE {which} END, CASE {why} END FROM {_typed_part(table, part)} SEMI JOIN {dropped} USING (_file, _row)"
     )
 
 
@@ -102,4 +113,4 @@ def label_sql(raw: RawTable) -> str:
 def key_text(names: Iterable[str]) -> str:
     """The key as text, its parts joined by a comma; an identity value stays out of what is written."""
     parts = [f"CAST({ident(name)} AS VARCHAR)" for name in names if name != "identifier_value"]
-    return f"concat_ws(', ', {', '.join(parts)})" if parts else "NULL"
+    return f"nullif(concat_ws(', ', {', '.join(parts)}), '')" if parts else "NULL"
