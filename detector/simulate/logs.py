@@ -1,0 +1,156 @@
+"""From facts to the contract's tables: parcels, scans, reviews, clicks, reports, labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from detector.contract import TRACKING_STATUSES
+from detector.simulate.clicks import Clicks
+from detector.simulate.disguise import recipients
+from detector.simulate.draft import Parcel
+from detector.simulate.frame import Array, mix
+from detector.simulate.identifiers import DEVICE_SALT, dotted
+from detector.simulate.ids import Ids
+from detector.simulate.lanes import Carriers
+from detector.simulate.parcels import Shipments
+from detector.simulate.people import full_names
+from detector.simulate.reviews import ReviewRows
+from detector.simulate.tables import table
+from detector.simulate.text import choose, opaque, where
+from detector.simulate.traces import Events
+from detector.simulate.world import World
+
+__all__ = ["click_table", "event_table", "review_table", "shipment_table"]
+
+_SIGNED = ("Reception", "Neighbour", "Front door", "Locker", "Guard", "Mail room", "***")
+
+
+def shipment_table(world: World, ids: Ids, carriers: Carriers, s: Shipments) -> pa.Table:
+    index, geo = np.arange(len(s)), world.geo
+    country = geo.city_country[s.origin_city]
+    hidden = mix(index, 811) % np.uint64(33) == 0
+    return table(
+        "shipments",
+        np.argsort(mix(index, ids.salt("shipment"))),
+        shipment_id=ids.of("shipment", index),
+        order_id=ids.of("order", s.order),
+        carrier=choose(carriers.name, s.carrier),
+        tracking_number=s.number,
+        created_at=s.label,
+        shipped_at=s.shipped,
+        handover=choose(("DROP_OFF", "PICK_UP"), s.pick_up.astype(np.int64)),
+        ship_from_country=choose(geo.countries, np.where(hidden, -1, country)),
+        ship_from_region=_regions(world, np.where(hidden, -1, s.origin_city)),
+        ship_from_city=choose(geo.cities, np.where(hidden, -1, s.origin_city)),
+        ship_from_postcode=choose(geo.postcodes, np.where(hidden, -1, s.origin_post)),
+        declared_weight_g=s.declared_g,
+        last_mile_tracking_number=s.last_number,
+    )
+
+
+def _regions(world: World, city: Array) -> pa.Array:
+    blank = np.array([region is None for region in world.geo.regions])
+    return choose(
+        [region or "" for region in world.geo.regions], np.where((city < 0) | blank[city], -1, city)
+    )
+
+
+def event_table(world: World, ids: Ids, s: Shipments, e: Events) -> pa.Table:
+    """Scans sorted by shipment and time, as a feed delivers them."""
+    geo = world.geo
+    order = np.lexsort((e.status, e.at, mix(e.shipment, ids.salt("shipment"))))
+    same = np.zeros(len(order), dtype=bool)
+    keys = [column[order] for column in (e.shipment, e.at, e.status)]
+    same[1:] = np.logical_and.reduce([k[1:] == k[:-1] for k in keys])
+    order = order[~same]
+    shipment, city = e.shipment[order], e.city[order]
+    lat, lon = _positions(world, s, e, order)
+    country = np.where(city >= 0, geo.city_country[np.maximum(city, 0)], -1)
+    return table(
+        "tracking_events",
+        shipment_id=ids.of("shipment", np.arange(len(s))).take(pa.array(shipment)),
+        event_at=e.at[order],
+        status=choose(TRACKING_STATUSES, e.status[order]),
+        country=choose(geo.countries, country),
+        region=_regions(world, city),
+        city=choose(geo.cities, city),
+        postcode=choose(geo.postcodes, e.post[order]),
+        latitude=lat,
+        longitude=lon,
+        weight_g=e.weight_g[order],
+        signed_by=_signatures(world, s, e, order),
+    )
+
+
+def _positions(world: World, s: Shipments, e: Events, order: Array) -> tuple[pa.Array, pa.Array]:
+    """Coordinates of the exact scans: of the doorstep at delivery, of the depot before."""
+    geo, post = world.geo, e.post[order]
+    city = np.maximum(e.city[order], 0)
+    lat = np.where(post >= 0, geo.post_lat[np.maximum(post, 0)], geo.lat[city] + 0.03)
+    lon = np.where(post >= 0, geo.post_lon[np.maximum(post, 0)], geo.lon[city] + 0.03)
+    source = s.source[e.shipment[order]]
+    address = world.orders["address"][s.order[source]].astype(np.int64)
+    strange = s.mode[source] == Parcel.OTHER_STREET
+    door = mix(np.where(strange, source + 10**9, address), 812)
+    away = np.where(e.final[order], 1.0, 0.0)
+    north = ((door % np.uint64(2001)).astype(float) / 1000 - 1) * 0.012 * away
+    east = ((door // np.uint64(2001) % np.uint64(2001)).astype(float) / 1000 - 1) * 0.012 * away
+    keep = e.precise[order]
+    return tuple(
+        pa.array(np.round(value, 5), pa.float64(), mask=~keep) for value in (lat + north, lon + east)
+    )  # type: ignore[return-value]
+
+
+def _signatures(world: World, s: Shipments, e: Events, order: Array) -> pa.Array:
+    """Who signed at the last step: mostly the recipient, else family, a desk, a neighbour or a stranger."""
+    final = np.flatnonzero(e.final[order])
+    rng = world.rng("signatures")
+    final = final[rng.random(len(final)) < 0.45]
+    source = s.source[e.shipment[order][final]]
+    rows = s.order[source]
+    stranger = np.isin(s.mode[source], (Parcel.OTHER_STREET, Parcel.ELSEWHERE)) & (
+        rng.random(len(final)) < 0.85
+    )
+    buyer = world.orders["buyer"][rows]
+    own = world.buyers["name"][buyer].astype(np.int64)
+    chance = rng.random(len(final))
+    relative = own // 1000 * 1000 + rng.integers(0, 1000, len(final))
+    code = np.where(stranger, rng.integers(0, 10**6, len(final)), relative)
+    other = full_names(world.geo, world.buyers["country"][buyer].astype(np.int64), code)
+    desk = choose(_SIGNED, rng.integers(0, len(_SIGNED), len(final)))
+    signed = pc.if_else(pa.array(stranger | (chance < 0.12)), other, recipients(world, rows))
+    signed = pc.if_else(pa.array((chance > 0.74) & ~stranger), desk, signed)
+    place = np.full(len(order), -1, dtype=np.int64)
+    place[final] = np.arange(len(final))
+    return signed.take(pa.array(np.maximum(place, 0), mask=place < 0))
+
+
+def review_table(world: World, ids: Ids, reviews: ReviewRows) -> pa.Table:
+    index, orders = np.arange(len(reviews.order)), world.orders
+    return table(
+        "reviews",
+        np.argsort(mix(reviews.order, ids.salt("review"))),
+        review_id=ids.of("review", reviews.order),
+        order_id=ids.of("order", reviews.order),
+        product_id=ids.of("product", orders["product"][reviews.order]),
+        buyer_id=ids.of("buyer", orders["buyer"][reviews.order]),
+        seller_id=ids.of("seller", orders["seller"][reviews.order]),
+        created_at=reviews.at,
+        rating=reviews.rating,
+        text=where(index >= 0, reviews.text),
+    )
+
+
+def click_table(ids: Ids, clicks: Clicks) -> pa.Table:
+    return table(
+        "affiliate_clicks",
+        np.lexsort((mix(np.arange(len(clicks.at)), 813), clicks.at)),
+        creator_id=ids.of("creator", clicks.creator),
+        product_id=ids.of("product", clicks.product),
+        clicked_at=clicks.at,
+        buyer_id=ids.of("buyer", clicks.buyer),
+        device_id=opaque(clicks.device, DEVICE_SALT),
+        ip_address=dotted(clicks.ip),
+    )
