@@ -51,6 +51,16 @@ FEATURES: tuple[Feature, ...] = (
         clause="repeat_buying",
     ),
     Feature(
+        "cobuy_neighbours",
+        "Mean cobuy_surprise (nats; unknown counts as 0) of the seller's other entities, shrunk as if three "
+        "more with none were there.",
+        "Never null.",
+        (),
+        kind="snapshot",
+        entity="seller",
+        clause="repeat_buying",
+    ),
+    Feature(
         "lockstep_partners",
         "Other entities that met this one at two or more sellers on the same days, this order's among them.",
         "Never null: 0 where nobody did.",
@@ -80,19 +90,25 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     _lockstep(con)
     _blocks(con)
     con.execute("""
+        CREATE OR REPLACE TEMP TABLE seller_cobuy AS
+        SELECT s.seller_id, sum(coalesce(c.surprise, 0)) AS total, count(*) AS entities
+        FROM entity_sellers s LEFT JOIN cobuy c USING (entity_id, seller_id) GROUP BY ALL;
         CREATE OR REPLACE TABLE f_graph AS
         SELECT o.o,
                CASE WHEN t.sellers BETWEEN 2 AND 40 THEN coalesce(c.surprise, 0) END::DOUBLE AS cobuy_surprise,
                CASE WHEN t.sellers BETWEEN 2 AND 40
                     THEN round(coalesce(c.together, 0) / (t.sellers - 1), 9) END::DOUBLE AS cobuy_share,
+               round((n.total - coalesce(c.surprise, 0)) / (n.entities + 2), 9)::DOUBLE AS cobuy_neighbours,
                coalesce(l.partners, 0)::DOUBLE AS lockstep_partners,
                coalesce(b.surprise, 0)::DOUBLE AS block_surprise
         FROM orders o JOIN buyer_entity e USING (buyer_id)
         JOIN (SELECT entity_id, count(*) AS sellers FROM entity_sellers GROUP BY ALL) t USING (entity_id)
+        JOIN seller_cobuy n ON n.seller_id = o.seller_id
         LEFT JOIN cobuy c ON c.entity_id = e.entity_id AND c.seller_id = o.seller_id
         LEFT JOIN lockstep l ON l.entity_id = e.entity_id AND l.seller_id = o.seller_id
         LEFT JOIN block_pairs b ON b.entity_id = e.entity_id AND b.seller_id = o.seller_id;
-        DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE block_pairs; DROP TABLE seller_pairs
+        DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE block_pairs; DROP TABLE seller_pairs;
+        DROP TABLE seller_cobuy
     """)
 
 
@@ -212,12 +228,13 @@ class Block:
 
 
 def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> list[Block]:
-    """Find several dense blocks of a bipartite graph, most surprising kind of density first found.
+    """Find several dense blocks of a bipartite graph, the densest first.
 
-    Peels in rounds (Bahmani et al. 2012): the weakest nodes go together until none is left, the densest
-    remainder is the block; its edges are taken out and the search goes on while the block holds more edges
-    than a graph with the same degrees would. An edge weighs ``1 / ln(d + 5)`` of its seller's degree, so
-    that camouflage at popular sellers counts little (FRAUDAR).
+    Peels in rounds (Bahmani et al. 2012): the weakest nodes go together until none is left; the densest
+    remainder is a core, and buyers with two edges into its sellers join it. The block's edges are taken out
+    and the search goes on while blocks hold more edges than a graph with the same degrees would. An edge
+    weighs ``1 / ln(d + 5)`` of its seller's degree, so that camouflage at popular sellers counts little
+    (FRAUDAR). Buyers with one edge only are never part of a block.
 
     Parameters
     ----------
@@ -227,26 +244,32 @@ def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> 
         Number of blocks at most.
     """
     blocks: list[Block] = []
-    edges = np.ones(len(buyer), dtype=bool)
     seller_degree = np.bincount(seller, minlength=1)
     buyer_degree = np.bincount(buyer, minlength=1)
     weight = 1.0 / np.log(seller_degree + 5.0)
+    edges = (buyer_degree >= 2)[buyer] & (buyer_degree <= MAX_SELLERS)[buyer]
     while len(blocks) < limit and edges.any():
-        inside = _densest(buyer[edges], seller[edges], weight)
-        members = np.zeros(len(buyer), dtype=bool)
-        members[np.flatnonzero(edges)[inside]] = True
+        left = np.flatnonzero(edges)
+        core = left[_densest(buyer[left], seller[left], weight)]
+        members = _grown(core, left, buyer, seller)
         buyers, sellers = np.unique(buyer[members]), np.unique(seller[members])
-        surprise = _block_surprise(members, buyer_degree[buyers], seller_degree[sellers], len(buyer))
+        surprise = _block_surprise(len(members), buyer_degree[buyers], seller_degree[sellers], len(buyer))
         if surprise < 1.0:
             break
         blocks.append(Block(buyers, sellers, surprise))
-        edges &= ~members
+        edges[members] = False
     return blocks
 
 
-def _block_surprise(members: np.ndarray, buyers: np.ndarray, sellers: np.ndarray, edges: int) -> float:
+def _grown(core: np.ndarray, left: np.ndarray, buyer: np.ndarray, seller: np.ndarray) -> np.ndarray:
+    """Edges of the block around a core: the buyers with two or more edges into the core's sellers."""
+    inside = left[np.isin(seller[left], seller[core])]
+    ties = np.bincount(buyer[inside])
+    return inside[ties[buyer[inside]] >= min(2, int(ties.max(initial=0)))]
+
+
+def _block_surprise(found: int, buyers: np.ndarray, sellers: np.ndarray, edges: int) -> float:
     """Log-likelihood ratio per member of the block's edges against a graph with the same degrees."""
-    found = float(members.sum())
     expected = max(float(buyers.sum()) * float(sellers.sum()) / edges, 1e-9)
     if found <= expected:
         return 0.0
@@ -277,13 +300,12 @@ def _densest(buyer: np.ndarray, seller: np.ndarray, weight: np.ndarray) -> np.nd
 
 
 def _blocks(con: duckdb.DuckDBPyConnection) -> None:
-    """Blocks among the edges that can be part of one: entities with two sellers or more."""
+    """``blocks(block, surprise, side, node_id)`` and ``block_pairs(entity_id, seller_id, surprise)``."""
     con.execute("""
         CREATE OR REPLACE TEMP TABLE edges AS
         SELECT entity_id, seller_id, dense_rank() OVER (ORDER BY entity_id) - 1 AS b,
                dense_rank() OVER (ORDER BY seller_id) - 1 AS s
         FROM entity_sellers
-        QUALIFY count(*) OVER (PARTITION BY entity_id) BETWEEN 2 AND 40
     """)
     found = con.execute("SELECT b, s FROM edges ORDER BY b, s").fetchnumpy()
     blocks = dense_blocks(found["b"], found["s"])
