@@ -1,0 +1,58 @@
+"""Which features the order forest looks at, and how each becomes comparable between markets.
+
+Chosen from the catalog for speaking to one clause and being a residual already (a surprise against a null, a
+share, an age, a gap). A seller's volume is in none of them: a forest over volumes finds the big and the new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["high", "low", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One feature as the forest sees it.
+
+    Attributes
+    ----------
+    name
+        Column name.
+    floor
+        Least scale, in the feature's unit (after the logarithm where ``log``). Most surprises are 0 for
+        nearly everyone, so that the interquartile range is 0 and cannot scale them.
+    log
+        Heavy tail: ``sign(x) · log(1 + |x|)`` replaces x.
+    side
+        Which deviations count. An account of ten years is as rare as one of an hour and not suspect at all:
+        ``low`` keeps what is below its group's median, ``high`` what is above, ``both`` all.
+    """
+
+    name: str
+    floor: float
+    log: bool = False
+    side: Side = "high"
+
+
+ANOMALY_FEATURES: tuple[Measure, ...] = (
+    # who is who (2.1.a)
+    Measure("entity_focus", 0.5, log=True),
+    Measure("hub_focus", 0.5, log=True),
+    Measure("entity_seller_share", 0.2),
+    Measure("seller_link_strength", 0.1),
+    Measure("buyer_age_days", 0.5, log=True, side="low"),
+    Measure("cohort_focus", 0.5, log=True),
+    Measure("network_focus", 0.5, log=True),
+    # repeat and gang buying (2.1.d)
+    Measure("same_product_excess", 0.5, log=True),
+    Measure("pair_gap_hours", 0.5, log=True, side="low"),
+    Measure("cobuy_surprise", 0.5, log=True),
+    Measure("lockstep_partners", 0.3, log=True),
+    # reviews (2.1.e)
+    Measure("review_copy_market_surprise", 0.5, log=True),
+    Measure("review_topic_mismatch_bits", 0.5),
+    Measure("review_rating_residual", 0.5),
+)
+"""The order model's measures. A missing column is a row of unknowns and moves nothing."""
