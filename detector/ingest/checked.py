@@ -84,7 +84,8 @@ def verdict_sql(table: Table, checked: str) -> str:
 def masked_sql(table: Table, raw: RawTable, names: Set[str]) -> str:
     """Pairs (column, masked values) for those of ``names`` that can be masked."""
     counts = [
-        f"SELECT {literal(column.name)} AS name, count(*) AS n FROM {_typed_part(table, part)} WHERE {sql.masked}"
+        f"SELECT {literal(column.name)} AS name, count(*) AS n FROM {_typed_part(table, part)} "
+        f"WHERE {sql.masked}"
         for part in raw.parts
         for column, sql in _compiled(table, part)
         if column.name in names and sql.masked
@@ -101,7 +102,8 @@ def rejects_sql(table: Table, raw: RawTable, part: RawPart, dropped: str) -> str
     key = key_text(name for name in table.key if name in part.types)
     return (
         f"INSERT INTO rejects SELECT {literal(table.name)}, {label_sql(raw)}, _row, {key}, "
-        f"CASE {which} END, CASE {why} END FROM {_typed_part(table, part)} SEMI JOIN {dropped} USING (_file, _row)"
+        f"CASE {which} END, CASE {why} END FROM {_typed_part(table, part)} "
+        f"SEMI JOIN {dropped} USING (_file, _row)"
     )
 
 

@@ -24,7 +24,7 @@ import pycountry
 from detector.contract import Column, Kind
 from detector.ingest.sqltext import ident, literal, literals
 
-__all__ = ["SQL_TYPES", "ColumnSql", "column_sql"]
+__all__ = ["ISO_INSTANT", "SQL_TYPES", "ColumnSql", "column_sql"]
 
 SQL_TYPES: dict[Kind, str] = {
     "string": "VARCHAR",
@@ -40,7 +40,7 @@ _INTEGERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMAL
     "UINTEGER",
 }
 _FLOATS = {"FLOAT", "DOUBLE"}
-_ISO_INSTANT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-](0\d|1[0-4])(:?\d{2})?)?"
+ISO_INSTANT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-](0\d|1[0-4])(:?\d{2})?)?"
 _INSTANT_RULE = "it must be an ISO 8601 time such as 2024-05-01T13:45:00Z"
 _MASKED_NAMES = {"recipient_name", "signed_by"}
 _MASKED = {
@@ -188,7 +188,7 @@ def _parse(kind: Kind, raw: str, sql_type: str) -> str:
 
 def _instant(raw: str, sql_type: str) -> str:
     if sql_type == "VARCHAR":
-        iso = f"regexp_full_match(trim({raw}), {literal(_ISO_INSTANT)})"
+        iso = f"regexp_full_match(trim({raw}), {literal(ISO_INSTANT)})"
         return f"CASE WHEN {iso} THEN {_utc(f'TRY_CAST({raw} AS TIMESTAMP WITH TIME ZONE)')} END"
     if sql_type.startswith("TIMESTAMP"):
         return _utc(raw)

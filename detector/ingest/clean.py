@@ -24,20 +24,12 @@ from detector.ingest.checked import (
 from detector.ingest.sqltext import ident, idents, literal
 from detector.ingest.types import RawTable, TableCount
 
-__all__ = ["clean_table", "create_rejects"]
+__all__ = ["clean_table"]
 
 _CHECKED = "ingest_checked"
 _DROPPED = "ingest_dropped"
 _REPEATS = "ingest_repeats"
 _REPEATED = "an earlier row has this key and other content; it stays, as a key must be unique"
-
-
-def create_rejects(con: duckdb.DuckDBPyConnection) -> None:
-    """Create the empty ``rejects`` table."""
-    con.execute(
-        'CREATE OR REPLACE TABLE rejects ("table" VARCHAR, "file" VARCHAR, "row" BIGINT, "key" VARCHAR, '
-        '"column" VARCHAR, "reason" VARCHAR)'
-    )
 
 
 def clean_table(

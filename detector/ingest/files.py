@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.errors import InputError
 
-__all__ = ["FoundFile", "find_tables", "sha256_of"]
+__all__ = ["FoundFile", "find_tables", "folder_prefixes", "sha256_of"]
 
 _ENDINGS = (".parquet", ".csv", ".csv.gz")
 
@@ -24,6 +24,11 @@ class FoundFile:
     @property
     def is_parquet(self) -> bool:
         return self.path.name.endswith(".parquet")
+
+
+def folder_prefixes(folders: Sequence[Path]) -> list[str]:
+    """What precedes a file's path in messages: nothing in the first folder, then the folder's name."""
+    return ["", *(f"{folder.resolve().name}/" for folder in folders[1:])]
 
 
 def find_tables(

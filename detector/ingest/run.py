@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,15 @@ import duckdb
 import pandas as pd
 
 from detector.contract import INPUT_TABLES, Table
-from detector.errors import InputError
 from detector.ingest.checks import SQL_TYPES
-from detector.ingest.clean import clean_table, create_rejects
-from detector.ingest.files import FoundFile, find_tables
-from detector.ingest.frames import load_frame
-from detector.ingest.load import Loaded, load_table, no_rows
+from detector.ingest.clean import clean_table
+from detector.ingest.folder import FolderSource
+from detector.ingest.frames import FrameSource
+from detector.ingest.mapped import MappedSource
+from detector.ingest.rejects import create_rejects, sort_rejects
 from detector.ingest.sqltext import ident
-from detector.ingest.types import Ingested, TableCount
+from detector.ingest.types import Ingested, Loaded, Source, TableCount
+from detector.mapping import read_mapping
 
 __all__ = ["ingest", "ingest_frames"]
 
@@ -29,6 +30,7 @@ def ingest(
     con: duckdb.DuckDBPyConnection,
     *,
     history: Path | None = None,
+    mapping: Path | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
     """Read a folder of contract tables into ``con``, validated.
@@ -36,24 +38,24 @@ def ingest(
     Parameters
     ----------
     folder : the input folder; ``NAME.parquet``, ``NAME.csv``, ``NAME.csv.gz`` or ``NAME/`` of such parts
-    con : an in-process connection; its TimeZone is set to UTC, tables of the contract are replaced
+    con : an in-process connection with no open transaction; its TimeZone is set to UTC, and tables of the
+        contract in it are replaced
     history : a second folder of the same form, read after ``folder``: of two rows with one key the
         input's stays, an identical row counts as a duplicate
+    mapping : a mapping file (``detector.mapping``) that makes the tables from the files of both folders
     progress : called with (table, rows read) after each table
 
     Raises
     ------
     InputError
-        A folder or file cannot be read, table ``orders`` is missing, or a file lacks a required column.
+        A folder, file or mapping cannot be read, table ``orders`` is missing, or a file lacks a required
+        column.
     """
     _prepare(con)
-    found, notes = _find(folder, history)
-    results = {}
-    for table in INPUT_TABLES.values():
-        results[table.name] = _ingest_table(con, table, load_table(con, table, found.get(table.name, [])))
-        if progress:
-            progress(table.name, results[table.name].count.rows_in)
-    return _finish(con, results, notes)
+    folders = [folder] if history is None else [folder, history]
+    if mapping is None:
+        return _run(con, FolderSource(con, folders), progress)
+    return _run(con, MappedSource(con, read_mapping(mapping), folders), progress)
 
 
 def ingest_frames(frames: Mapping[str, pd.DataFrame], con: duckdb.DuckDBPyConnection) -> Ingested:
@@ -62,16 +64,7 @@ def ingest_frames(frames: Mapping[str, pd.DataFrame], con: duckdb.DuckDBPyConnec
     A frame's file label is its table name; its index is ignored. Raises InputError as ``ingest`` does.
     """
     _prepare(con)
-    unknown = sorted(set(frames) - set(INPUT_TABLES))
-    if unknown:
-        raise InputError(f"{unknown[0]} is no table of the data contract; tables: {', '.join(INPUT_TABLES)}")
-    if "orders" not in frames:
-        raise InputError("there is no frame orders; it is the one table that is required")
-    results = {}
-    for table in INPUT_TABLES.values():
-        loaded = load_frame(con, table, frames[table.name]) if table.name in frames else no_rows(table)
-        results[table.name] = _ingest_table(con, table, loaded)
-    return _finish(con, results, [])
+    return _run(con, FrameSource(con, frames), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +80,23 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     create_rejects(con)
 
 
-def _find(folder: Path, history: Path | None) -> tuple[dict[str, list[FoundFile]], list[str]]:
-    found, notes = find_tables(folder, INPUT_TABLES.keys())
-    if "orders" not in found:
-        raise InputError(
-            f"{folder} has no table orders; give orders.parquet, orders.csv, orders.csv.gz or orders/"
-        )
-    if history is not None:
-        older, older_notes = find_tables(history, INPUT_TABLES.keys(), prefix=f"{history.resolve().name}/")
-        for table, files in older.items():
-            found[table] = [*found.get(table, []), *files]
-        notes += older_notes
-    return found, notes
+def _run(con: duckdb.DuckDBPyConnection, source: Source, progress: Progress | None) -> Ingested:
+    results = {}
+    for table in INPUT_TABLES.values():
+        result = _ingest_table(con, table, source.load(table))
+        if progress:
+            progress(table.name, result.count.rows_in)
+        results[table.name] = result
+    sort_rejects(con)
+    return Ingested(
+        con,
+        (*source.files, *(file for result in results.values() for file in result.loaded.files)),
+        {name: result.count for name, result in results.items()} | source.counts,
+        {name: result.loaded.present for name, result in results.items()},
+        {name: result.loaded.raw.ignored for name, result in results.items() if result.loaded.raw.ignored},
+        {name: count for result in results.values() for name, count in result.masked.items()},
+        (*source.notes, *(note for result in results.values() for note in result.loaded.notes)),
+    )
 
 
 def _ingest_table(con: duckdb.DuckDBPyConnection, table: Table, loaded: Loaded) -> _Result:
@@ -112,16 +110,3 @@ def _ingest_table(con: duckdb.DuckDBPyConnection, table: Table, loaded: Loaded) 
     for name in raw.temp_tables:
         con.execute(f"DROP TABLE {ident(name)}")
     return _Result(loaded, count, masked)
-
-
-def _finish(con: duckdb.DuckDBPyConnection, results: Mapping[str, _Result], notes: Sequence[str]) -> Ingested:
-    con.execute('CREATE OR REPLACE TABLE rejects AS FROM rejects ORDER BY "table", "file", "row"')
-    return Ingested(
-        con,
-        tuple(file for result in results.values() for file in result.loaded.files),
-        {name: result.count for name, result in results.items()},
-        {name: result.loaded.present for name, result in results.items()},
-        {name: result.loaded.raw.ignored for name, result in results.items() if result.loaded.raw.ignored},
-        {name: count for result in results.values() for name, count in result.masked.items()},
-        (*notes, *(note for result in results.values() for note in result.loaded.notes)),
-    )

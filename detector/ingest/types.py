@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import duckdb
 
-__all__ = ["Ingested", "RawPart", "RawTable", "SourceFile", "TableCount"]
+from detector.contract import Table
+from detector.errors import InputError
+
+__all__ = [
+    "Ingested",
+    "Loaded",
+    "RawPart",
+    "RawTable",
+    "Source",
+    "SourceFile",
+    "TableCount",
+    "no_rows",
+    "require_columns",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,8 @@ class RawPart:
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """One table before validation: its parts, the file labels that ``_file`` points into, and the temp
-    tables to drop afterwards. ``unparsable`` rows are in ``rejects`` already.
+    """One table before validation: the file labels that ``_file`` points into, its parts, the temp tables
+    to drop afterwards, how many lines are in ``rejects`` already, and the columns that are not read.
     """
 
     name: str
@@ -77,3 +91,42 @@ class RawTable:
     temp_tables: tuple[str, ...] = ()
     unparsable: int = 0
     ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One table's raw relation, the contract columns that it has, its files, and notes on them."""
+
+    raw: RawTable
+    present: frozenset[str]
+    files: tuple[SourceFile, ...]
+    notes: tuple[str, ...]
+
+
+class Source(Protocol):
+    """Where tables come from: folders, a mapping over folders, or frames.
+
+    ``files``, ``counts`` and ``notes`` are those that belong to no single table.
+    """
+
+    files: tuple[SourceFile, ...]
+    counts: dict[str, TableCount]
+    notes: tuple[str, ...]
+
+    def load(self, table: Table) -> Loaded:
+        """The table's raw relation; one without parts when the input has no such table."""
+
+
+def no_rows(table: Table, files: tuple[SourceFile, ...] = (), notes: tuple[str, ...] = ()) -> Loaded:
+    """A table that is not there, or whose files are all empty."""
+    return Loaded(RawTable(table.name, (), ()), frozenset(), files, notes)
+
+
+def require_columns(table: Table, label: str, columns: Mapping[str, str]) -> None:
+    """Raise InputError when a required column is missing altogether."""
+    missing = [column.name for column in table.columns if column.required and column.name not in columns]
+    if missing:
+        raise InputError(
+            f"table {table.name}: {label} has no column {missing[0]}, which is required; "
+            f"columns found: {', '.join(columns)}"
+        )
