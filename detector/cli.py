@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
+from rich.console import Console
 
 from detector import enforcement_cli
-from detector.errors import TrueTradeError
+from detector.errors import InputError, TrueTradeError
+from detector.evaluate import evaluate as evaluate_tables
+from detector.job import Job, plan, run_job
+from detector.policy.loader import load_policy
+from detector.progress import Stages
 from detector.simulate.market import simulate as simulate_market
 from detector.simulate.market import write_market
+from detector.summary import print_evaluation, print_outcome
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,10 +32,9 @@ app.add_typer(enforcement_cli.app, name="enforce")
 
 @app.callback()
 def _options(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option(help="Show the traceback when a command fails.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback when a command fails.")] = False,
 ) -> None:
-    context.obj = {"debug": debug}
+    """Options of every command; ``main`` has taken ``--debug`` out before."""
 
 
 @app.command()
@@ -36,7 +44,9 @@ def simulate(
     days: Annotated[int, typer.Option(help="Days of history.")] = 90,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal marketplaces.")] = 7,
     fake_share: Annotated[float, typer.Option(help="Share of the orders that are fake.")] = 0.02,
-    attacks: Annotated[str | None, typer.Option(help="Attacks to stage, by comma; all when left out.")] = None,
+    attacks: Annotated[
+        str | None, typer.Option(help="Attacks to stage, by comma; all when left out.")
+    ] = None,
 ) -> None:
     """Simulate a marketplace with known fakes: OUT/market holds the tables, OUT/truth the answers."""
     chosen = None if attacks is None else tuple(name.strip() for name in attacks.split(",") if name.strip())
@@ -45,12 +55,58 @@ def simulate(
     typer.echo(f"{market.manifest['rows']['orders']:,} orders in {out / 'market'}, truth in {out / 'truth'}")
 
 
+@app.command()
+def scan(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder of the contract's tables.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier scan there is replaced.")],
+    history: Annotated[Path | None, typer.Option(help="Folder of earlier orders, read beside IN.")] = None,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Score this UTC day; the rest is history.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Mapping file for a foreign export.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; the default one when left out.")] = None,
+) -> None:
+    """Score every order of IN with reasons, rank the sellers, find the rings, write a report."""
+    job = Job(source, out, history, day, mapping, threads=os.cpu_count() or 1)
+    console = Console()
+    with Stages(plan(), console) as stages:
+        outcome = run_job(job, load_policy(policy), stages)
+    print_outcome(outcome, console)
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def evaluate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Output folder of a scan.")],
+    truth: Annotated[Path, typer.Option(help="Folder with orders.parquet and, if known, sellers.parquet.")],
+) -> None:
+    """Measure a scan against known truth."""
+    tables = [_read(out / "orders.parquet"), _read(out / "sellers.parquet"), _read(truth / "orders.parquet")]
+    sellers = truth / "sellers.parquet"
+    guilty = _read(sellers) if sellers.exists() else pd.DataFrame()
+    print_evaluation(evaluate_tables(*tables, guilty), Console())
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"there is no {path}; a scan's OUT and a truth folder hold Parquet files")
+    return pd.read_parquet(path)
+
+
 def main() -> None:
-    """Run the command line: 0 done, 1 failed with one clear line, 2 wrong usage."""
+    """Run the command line: 0 done, 1 failed with one clear line, 2 wrong usage.
+
+    ``--debug`` may stand anywhere; it shows the traceback.
+    """
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        app()
-    except TrueTradeError as error:
-        if "--debug" in sys.argv:
+        app(arguments)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        if debug:
             raise
-        sys.stderr.write(f"truetrade: {error}\n")
+        name = "" if isinstance(error, TrueTradeError) else f"{type(error).__name__}: "
+        sys.stderr.write(f"truetrade: {name}{error}\n")
         raise SystemExit(1) from None

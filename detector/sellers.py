@@ -113,7 +113,9 @@ def _verdicts(table: pd.DataFrame, policy: SellerVerdict) -> pd.DataFrame:
     )
     case = (lower >= policy.case_orders) & (share >= policy.case_share)
     watch = expected >= policy.watch_orders
-    table["score"] = _seller_score(expected, lower, orders, table["top_score"].to_numpy(dtype=np.float64), victim)
+    table["score"] = _seller_score(
+        expected, lower, orders, table["top_score"].to_numpy(dtype=np.float64), victim
+    )
     table["recommendation"] = np.select([case & ~victim, watch | victim], ["open_case", "watch"], "none")
     table["disposition_hint"] = pd.Series(
         np.select([victim, case], ["possible_victim", "suspect"], ""), dtype="object"

@@ -1,0 +1,109 @@
+"""A scan: a folder of orders in; scores, sellers, rings, rejects, a report and a manifest out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.errors import InputError
+from detector.ingest import Ingested
+from detector.policy.schema import Policy
+from detector.rings import find_rings
+from detector.scoring import ALLOW, Scorer, Scores
+from detector.sellers import OrderScores, judge_sellers
+from features.batch import compute_features, forget_after, read_features
+from features.neighbours import neighbour_features, neighbour_keys
+
+Floats = NDArray[np.float64]
+Stage = Callable[[str], AbstractContextManager[object]]
+
+NEIGHBOUR_ROUNDS = 2
+"""Times that suspicion travels one step further through the neighbourhoods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a scan found, before anything is written.
+
+    ``rows`` are the canonical ranks ``o`` of the scored orders; ``features`` and ``scores`` have one entry
+    each. The DuckDB connection holds the tables, ``rings`` and ``order_ring`` among them.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    as_of: datetime
+    rows: NDArray[np.int64]
+    features: dict[str, Floats]
+    scores: Scores
+    sellers: pd.DataFrame
+
+
+def last_instant(con: duckdb.DuckDBPyConnection) -> datetime:
+    """The moment just after the last thing the input knows of: what a scan without a day is as of."""
+    found = con.execute("""
+        SELECT greatest((SELECT max(created_at) FROM orders), (SELECT max(event_at) FROM tracking_events),
+                        (SELECT max(created_at) FROM reviews))
+    """).fetchall()[0][0]
+    if found is None:
+        raise InputError("orders has no row to scan; see rejects for why rows were refused")
+    return found + timedelta(microseconds=1)  # type: ignore[no-any-return]
+
+
+def run(
+    ingested: Ingested, scorer: Scorer, policy: Policy, *, as_of: datetime, day: datetime | None, stage: Stage
+) -> Scan:
+    """Compute features, score, judge sellers and find rings.
+
+    Parameters
+    ----------
+    day
+        Score the orders of this UTC day only; everything before it is history. None scores every order.
+    as_of
+        Nothing from this instant on is known.
+    """
+    con = ingested.con
+    forget_after(con, as_of)
+    compute_features(con, as_of, stage)
+    with stage("scores"):
+        features, scores = _score(con, scorer)
+    with stage("rings and sellers"):
+        find_rings(con, scores.score, scores.decision != ALLOW)
+        rows = _rows(con, day)
+        sellers = judge_sellers(con, _order_scores(rows, features, scores), policy.detection.seller)
+    return Scan(con, as_of, rows, features, scores, sellers)
+
+
+def _score(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> tuple[dict[str, Floats], Scores]:
+    """Score every order: first by its own evidence, then as its neighbours' suspicion reaches it."""
+    count = con.execute("SELECT count(*) FROM orders").fetchall()[0][0]
+    features = read_features(con, scorer.inputs)
+    evidence = scorer.evidence(features, count)
+    keys = neighbour_keys(con)
+    for _ in range(NEIGHBOUR_ROUNDS):
+        features |= neighbour_features(scorer.suspicion(evidence, features), keys)
+    return features, scorer.score(features, count)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, day: datetime | None) -> NDArray[np.int64]:
+    """Ranks of the orders to report: all, or those of one UTC day."""
+    condition = "true" if day is None else "created_at >= $1 AND created_at < $1 + INTERVAL 1 DAY"
+    parameters = [] if day is None else [day]
+    found = con.execute(f"SELECT o FROM orders WHERE {condition} ORDER BY o", parameters).fetchnumpy()["o"]
+    return np.asarray(found, dtype=np.int64)
+
+
+def _order_scores(rows: NDArray[np.int64], features: dict[str, Floats], scores: Scores) -> OrderScores:
+    tie = features.get("seller_link_strength", np.full(len(scores.score), np.nan))
+    return OrderScores(
+        rows,
+        scores.score[rows],
+        scores.decision[rows] != ALLOW,
+        tie[rows],
+        {clause: values[rows] for clause, values in scores.evidence.clauses.items()},
+    )
