@@ -1,0 +1,120 @@
+"""How surprising a group's count is beside a comparable population.
+
+A seller, an account or a creator is compared with what the market did in the same cells (day, channel,
+category …), its own orders left out. Genuine groups differ from each other, so chance is not Poisson but
+negative binomial with a spread estimated from the market itself: a count is surprising only where few
+comparable groups would reach it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import betainc
+
+__all__ = ["add_surprise", "estimate_spread", "surprise"]
+
+F64 = npt.NDArray[np.float64]
+
+MAX_SURPRISE = 12.0
+_CELL_WEIGHT = 30.0
+"""A cell's own rate weighs as much as the market's once it holds this many other orders."""
+_MIN_SPREAD, _MAX_SPREAD = 0.3, 50.0
+
+
+def surprise(count: npt.ArrayLike, expected: npt.ArrayLike, spread: npt.ArrayLike) -> F64:
+    """How many powers of ten against: ``-log10 P(K >= count)``, K negative binomial.
+
+    Parameters
+    ----------
+    count, expected
+        Hits seen and hits expected; arrays that broadcast.
+    spread
+        Size parameter of the negative binomial; variance is ``expected + expected² / spread``.
+
+    Returns
+    -------
+    float64 array, 0 (nothing unusual) to 12 (higher is more suspicious); NaN where an input is NaN.
+
+    >>> surprise([0, 3], [0.5, 0.5], 2.0).round(2)
+    array([0.  , 1.51])
+    """
+    k, e, a = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (count, expected, spread)))
+    e = np.maximum(e, 1e-9)
+    tail = betainc(np.maximum(k, 1e-9), a, e / (e + a))
+    result = -np.log10(np.clip(tail, 10.0**-MAX_SURPRISE, 1.0)) + 0.0
+    return np.where(k <= 0, np.where(np.isnan(e), np.nan, 0.0), result)
+
+
+def estimate_spread(count: F64, expected: F64) -> float:
+    """Spread of genuine groups, by moments, the two percent that stand out most left out.
+
+    The outliers are what is looked for; left in, a few of them would make every excess look normal.
+    """
+    usable = expected > 0
+    k, e = count[usable], expected[usable]
+    if len(k) < 20:
+        return 1.0
+    far = np.abs(k - e) / np.sqrt(e + e * e)
+    kept = far <= np.quantile(far, 0.98)
+    excess = float(np.sum((k[kept] - e[kept]) ** 2 - e[kept]))
+    return float(np.clip(np.sum(e[kept] ** 2) / max(excess, 1e-9), _MIN_SPREAD, _MAX_SPREAD))
+
+
+def add_surprise(con: duckdb.DuckDBPyConnection, source: str, result: str, *, min_others: int = 1) -> None:
+    """Per row, how surprising the hits of the *other* rows of its group are.
+
+    Parameters
+    ----------
+    source
+        Table with ``o``, ``key`` (the group), ``cell`` (what it is comparable to) and ``hit`` (BOOLEAN).
+        Rows with a null key, cell or hit are left out.
+    result
+        Table to create: ``o``, ``value`` (``surprise`` with this row left out; null where the group has
+        fewer than ``min_others`` other rows), ``others`` (rows of the group without this one).
+
+    Notes
+    -----
+    The chance of a hit is the cell's rate without the group's own rows, shrunk to the market's rate.
+    Chances are summed as integer millionths, so the result does not depend on the order of the sum.
+    """
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE excess_group AS
+        WITH pool AS (
+            SELECT key, cell, count(*) AS n, count(*) FILTER (hit) AS k FROM {source}
+            WHERE key IS NOT NULL AND cell IS NOT NULL AND hit IS NOT NULL GROUP BY ALL),
+        cells AS (SELECT cell, sum(n) AS n, sum(k) AS k FROM pool GROUP BY cell),
+        market AS (SELECT sum(k) / greatest(sum(n), 1) AS rate FROM pool)
+        SELECT key, sum(p.n)::BIGINT AS n, sum(p.k)::BIGINT AS k, sum(p.n * round(1e6 *
+            (c.k - p.k + {_CELL_WEIGHT} * rate) / (c.n - p.n + {_CELL_WEIGHT}))::BIGINT)::BIGINT AS micro
+        FROM pool p JOIN cells c USING (cell), market GROUP BY key ORDER BY key
+    """)
+    group = con.execute("SELECT n, k, micro FROM excess_group ORDER BY key").fetchnumpy()
+    values = pd.DataFrame(_left_out(group, min_others))
+    con.register("excess_values", values)
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {result} AS
+        WITH grouped AS (SELECT key, row_number() OVER (ORDER BY key) - 1 AS g, n FROM excess_group)
+        SELECT s.o, CASE WHEN s.hit THEN v.if_hit ELSE v.if_not END AS value, n - 1 AS others
+        FROM {source} s JOIN grouped USING (key) JOIN excess_values v USING (g)
+        WHERE s.cell IS NOT NULL AND s.hit IS NOT NULL
+    """)
+    con.unregister("excess_values")
+    con.execute("DROP TABLE excess_group")
+
+
+def _left_out(group: dict[str, Any], min_others: int) -> dict[str, npt.NDArray[Any]]:
+    """Per group the surprise of the rest for a row that is a hit and for one that is not."""
+    n, k, e = (np.asarray(group[c], dtype=np.float64) for c in ("n", "k", "micro"))
+    e = e / 1e6
+    spread = estimate_spread(k, e)
+    rest = np.where(n > min_others, e * (n - 1) / np.maximum(n, 1), np.nan)
+    return {
+        "g": np.arange(len(n)),
+        "if_hit": surprise(k - 1, rest, spread),
+        "if_not": surprise(k, rest, spread),
+    }

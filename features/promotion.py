@@ -1,0 +1,336 @@
+"""Subsidies farmed, flash sales propped up, prices and order states that make no sense (clause 2.1.f)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.declare import Entity, Feature, Kind
+from features.excess import add_surprise
+from features.flash_sales import add_flash_sales
+
+__all__ = ["FEATURES", "compute", "step_breach_hours", "steps_skipped", "subsidy_share"]
+
+F64 = npt.NDArray[np.float64]
+
+NEWCOMER_DAYS = 30
+"""An account is a newcomer with its first order, while so young or after so long without one before."""
+
+
+def _feature(
+    name: str,
+    meaning: str,
+    null_means: str,
+    needs: tuple[str, ...],
+    entity: Entity = "order",
+    kind: Kind = "snapshot",
+    source: str = "2.1.f",
+) -> Feature:
+    return Feature(name, meaning, null_means, needs, kind, entity, clause="abuse", source=source)
+
+
+_DISCOUNT = ("orders.platform_discount_minor",)
+_NO_DISCOUNT = "The platform discount is not known."
+_PROMOTION = ("promotions.starts_at", "orders.promotion_id", "order_items.product_id")
+_NO_FLASH = "The order is not of a flash sale, or what is needed to judge it is not known."
+
+FEATURES: tuple[Feature, ...] = (
+    _feature(
+        "subsidy_share",
+        "Share of the price that the platform paid, 0 to 1.",
+        "The platform discount is not known, or the price is zero.",
+        _DISCOUNT,
+        kind="row",
+    ),
+    _feature(
+        "new_user_subsidy",
+        "1 for the subsidised first order of a new account, 0 otherwise.",
+        "The platform discount or the account's age is not known.",
+        _DISCOUNT,
+    ),
+    _feature(
+        "entity_new_user_subsidies",
+        "Other accounts of the buyer's entity that took a subsidised first order.",
+        _NO_DISCOUNT,
+        _DISCOUNT,
+        "buyer",
+    ),
+    _feature(
+        "entity_new_user_subsidy_surprise",
+        "How far the entity's subsidised first orders (this order left out) are above the market's rate of "
+        "the same week, in powers of ten.",
+        "The platform discount is not known, or the entity has no other order.",
+        _DISCOUNT,
+        "buyer",
+    ),
+    _feature(
+        "seller_new_user_subsidy_surprise",
+        "How far the seller's share of subsidised first orders (this order left out) is above the market's "
+        "of the same day and channel.",
+        "The platform discount is not known, or the seller has no other order.",
+        _DISCOUNT,
+        "seller",
+    ),
+    _feature(
+        "seller_subsidised_surprise",
+        "How far the seller's share of subsidised orders (this order left out) is above the market's of the "
+        "same day and channel.",
+        "The platform discount is not known, or the seller has no other order.",
+        _DISCOUNT,
+        "seller",
+    ),
+    _feature(
+        "entity_claim_cancel_surprise",
+        "How far the share of the entity's subsidised orders that were cancelled or refunded (this order "
+        "left out) is above the market's.",
+        "The order is not subsidised, or the entity has no other subsidised order.",
+        (*_DISCOUNT, "orders.cancelled_at"),
+        "buyer",
+    ),
+    _feature(
+        "seller_claim_cancel_surprise",
+        "The same for the seller's subsidised orders.",
+        "The order is not subsidised, or the seller has no other subsidised order.",
+        (*_DISCOUNT, "orders.cancelled_at"),
+        "seller",
+    ),
+    _feature(
+        "refund_hours_after_completion",
+        "Hours from completion to refund; positive means that the sale had counted and been settled.",
+        "Not refunded, or not completed.",
+        ("orders.refunded_at", "orders.completed_at"),
+        kind="row",
+        source="6.2",
+    ),
+    _feature(
+        "seller_late_refund_surprise",
+        "How far the share of the seller's completed orders that were refunded after completion (this order "
+        "left out) is above the market's of the same week.",
+        "Not completed, or the seller has no other completed order.",
+        ("orders.refunded_at", "orders.completed_at"),
+        "seller",
+        source="6.2",
+    ),
+    _feature(
+        "flash_price_over_base",
+        "Flash sale price over the lowest net price paid in the 30 days before (without history: over the "
+        "list price), minus 1; above 0 breaks the rule.",
+        _NO_FLASH,
+        (*_PROMOTION, "promotions.price_minor", "order_items.unit_price_minor"),
+        source="6.4",
+    ),
+    _feature("flash_hours", "Length of the order's flash sale in hours.", _NO_FLASH, _PROMOTION, source="6.4"),
+    _feature(
+        "flash_overlaps",
+        "Other flash sales of the same product at the same time.",
+        _NO_FLASH,
+        _PROMOTION,
+        source="6.4",
+    ),
+    _feature(
+        "flash_baseline_log2",
+        "Net unit price paid in the 30 days before a flash sale over the price the product fetches at other "
+        "times, as a power of two; high: the order makes the discount look deep.",
+        "The order is not in the 30 days before a flash sale of its product, or no other price is known.",
+        (*_PROMOTION, "order_items.unit_price_minor"),
+        source="6.4",
+    ),
+    _feature(
+        "flash_baseline_entities",
+        "Different buyers who paid any price for the product in those 30 days.",
+        "The order is not in the 30 days before a flash sale of its product.",
+        _PROMOTION,
+        source="6.4",
+    ),
+    _feature(
+        "unit_price_log2",
+        "Unit price over the median of the same SKU (or product), as a power of two, of the line that is "
+        "farthest off; 0 is the usual price.",
+        "No price, or fewer than five sales to compare with.",
+        ("order_items.product_id", "order_items.unit_price_minor"),
+    ),
+    _feature(
+        "order_step_breach_hours",
+        "Largest number of hours by which a later step of the order (paid, shipped, delivered, completed) "
+        "precedes one that must come first; 0 when the order is right.",
+        "Fewer than two steps have a time.",
+        ("orders.shipped_at",),
+        kind="row",
+        source="6.5",
+    ),
+    _feature(
+        "order_steps_skipped",
+        "Steps that have no time although a later one has: dispatch before delivery or completion, payment "
+        "before completion.",
+        "The order has neither delivery nor completion, or the market does not report the step.",
+        ("orders.shipped_at", "orders.paid_at"),
+        kind="row",
+        source="6.5",
+    ),
+)
+
+
+def subsidy_share(total_minor: F64, platform_discount_minor: F64) -> F64:
+    """Platform discount over what buyer and platform paid together; NaN where unknown or zero.
+
+    >>> subsidy_share(np.array([300.0, 0.0]), np.array([100.0, 0.0]))
+    array([0.25,  nan])
+    """
+    both = total_minor + platform_discount_minor
+    return np.divide(platform_discount_minor, both, out=np.full(both.shape, np.nan), where=both > 0)
+
+
+def step_breach_hours(created: F64, paid: F64, shipped: F64, delivered: F64, completed: F64) -> F64:
+    """Hours by which the worst pair of steps is in the wrong order; 0 when right, NaN with fewer than two.
+
+    Times in seconds, NaN where the step has none. Payment may come at any time after the order (cash on
+    delivery), completion may precede the delivery scan.
+    """
+    pairs = ((created, paid), (created, shipped), (shipped, delivered), (shipped, completed), (created, completed))
+    late = np.stack([first - then for first, then in pairs]) / 3600.0
+    known = ~np.isnan(late)
+    worst = np.where(known, late, 0.0).max(axis=0)
+    return np.where(known.any(axis=0), np.maximum(worst, 0.0), np.nan)
+
+
+def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F64:
+    """Number of missing steps before delivery or completion (0 to 2); NaN where the order got to neither."""
+    arrived = ~np.isnan(delivered) | ~np.isnan(completed)
+    missing = np.isnan(shipped).astype(np.float64) + (np.isnan(paid) & ~np.isnan(completed))
+    return np.where(arrived, missing, np.nan)
+
+
+def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Create ``f_promotion`` with ``o`` and the columns of ``FEATURES``."""
+    _add_subsidies(con)
+    _add_comparisons(con)
+    _add_own_facts(con)
+    _add_prices(con)
+    add_flash_sales(con)
+    _collect(con)
+    con.execute("".join(f"DROP TABLE {name};" for name in (*_TEMPORARY, *_COMPARED)))
+
+
+_TEMPORARY = ("subsidy", "entity_subsidies", "promotion_own", "price_gap", "flash_order", "flash_baseline")
+_BROKEN = "(status = 'CANCELLED' OR cancelled_at IS NOT NULL OR refunded_at IS NOT NULL)"
+_COMPARED = {
+    "entity_new_user": "SELECT o, entity_id AS key, week AS cell, taken AS hit FROM subsidy WHERE entity_id IS NOT NULL",
+    "seller_new_user": "SELECT o, seller_id AS key, day AS cell, taken AS hit FROM subsidy",
+    "seller_subsidised": "SELECT o, seller_id AS key, day AS cell, discount > 0 AS hit FROM subsidy",
+    "entity_cancel": "SELECT o, entity_id AS key, week AS cell, broken AS hit FROM subsidy WHERE discount > 0",
+    "seller_cancel": "SELECT o, seller_id AS key, week AS cell, broken AS hit FROM subsidy WHERE discount > 0",
+    "seller_refund": "SELECT o, seller_id AS key, hash(currency, date_trunc('week', completed_at)) AS cell, "
+    "coalesce(refunded_at > completed_at, false) AS hit FROM orders WHERE completed_at IS NOT NULL "
+    "AND EXISTS (SELECT 1 FROM orders WHERE refunded_at IS NOT NULL)",
+}
+
+
+def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
+    """``subsidy``: per order with a known platform discount, whether a newcomer took it."""
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE subsidy AS
+        WITH first AS (SELECT buyer_id, min(o) AS o FROM orders GROUP BY buyer_id),
+        began AS (SELECT min(created_at) AS at FROM orders),
+        known AS (
+            SELECT o.*, f.o IS NOT NULL AS is_first, registered_at, began.at AS began
+            FROM orders o LEFT JOIN first f USING (o) LEFT JOIN buyers b ON b.buyer_id = o.buyer_id, began
+            WHERE platform_discount_minor IS NOT NULL)
+        SELECT o, k.buyer_id, entity_id, seller_id, platform_discount_minor AS discount, {_BROKEN} AS broken,
+            platform_discount_minor > 0 AND is_first AND (
+                created_at < registered_at + INTERVAL {NEWCOMER_DAYS} DAY
+                OR created_at >= began + INTERVAL {NEWCOMER_DAYS} DAY
+                OR CASE WHEN registered_at IS NULL THEN NULL ELSE false END) AS taken,
+            hash(currency, channel, created_at::DATE) AS day, hash(currency, date_trunc('week', created_at)) AS week
+        FROM known k LEFT JOIN buyer_entity e ON e.buyer_id = k.buyer_id
+    """)
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE entity_subsidies AS
+        WITH entity AS (
+            SELECT entity_id, count(DISTINCT buyer_id) AS n FROM subsidy WHERE taken GROUP BY entity_id),
+        taker AS (SELECT DISTINCT buyer_id FROM subsidy WHERE taken)
+        SELECT o, coalesce(n, 0) - (t.buyer_id IS NOT NULL)::INTEGER AS others
+        FROM subsidy s LEFT JOIN entity USING (entity_id) LEFT JOIN taker t ON t.buyer_id = s.buyer_id
+    """)
+
+
+def _add_comparisons(con: duckdb.DuckDBPyConnection) -> None:
+    """Entities and sellers beside the market, each order left out of its own group."""
+    for name, query in _COMPARED.items():
+        con.execute(f"CREATE OR REPLACE TEMP TABLE excess_source AS {query}")
+        add_surprise(con, "excess_source", name)
+    con.execute("DROP TABLE excess_source")
+
+
+def _add_own_facts(con: duckdb.DuckDBPyConnection) -> None:
+    """``promotion_own``: what the order's own columns say, by the row functions that score one order too."""
+    steps = ("created", "paid", "shipped", "delivered", "completed", "refunded")
+    times = ", ".join(f"coalesce(epoch_us({s}_at) / 1e6, 'NaN'::DOUBLE) AS {s}" for s in steps)
+    money = ", ".join(f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in ("total_minor", "platform_discount_minor"))
+    c = con.execute(f"SELECT {times}, {money} FROM orders ORDER BY o").fetchnumpy()
+    skipped = steps_skipped(c["paid"], c["shipped"], c["delivered"], c["completed"])
+    if any(np.isnan(c[step]).all() for step in ("paid", "shipped")):
+        skipped[:] = np.nan
+    own = pd.DataFrame(
+        {
+            "o": np.arange(len(skipped)),
+            "share": subsidy_share(c["total_minor"], c["platform_discount_minor"]),
+            "refund": (c["refunded"] - c["completed"]) / 3600.0,
+            "breach": step_breach_hours(c["created"], c["paid"], c["shipped"], c["delivered"], c["completed"]),
+            "skipped": skipped,
+        }
+    )
+    con.register("promotion_own_values", own)
+    con.execute("CREATE OR REPLACE TEMP TABLE promotion_own AS SELECT * FROM promotion_own_values")
+    con.unregister("promotion_own_values")
+
+
+def _add_prices(con: duckdb.DuckDBPyConnection) -> None:
+    """``price_gap``: per order the line whose unit price is farthest from its SKU's or product's median."""
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE price_gap AS
+        WITH line AS (
+            SELECT o, product_id, coalesce(sku_id, '') AS sku_id, currency, unit_price_minor AS price
+            FROM order_items JOIN orders USING (order_id)
+            WHERE unit_price_minor > 0 AND product_id IS NOT NULL AND NOT coalesce(is_sample, false)
+                AND NOT coalesce(is_replacement, false)),
+        sku AS (
+            SELECT product_id, sku_id, currency, median(price) AS usual FROM line
+            GROUP BY ALL HAVING count(*) >= 5),
+        product AS (
+            SELECT product_id, currency, median(price) AS usual FROM line GROUP BY ALL HAVING count(*) >= 5),
+        gap AS (
+            SELECT o, log2(price / coalesce(s.usual, p.usual)) AS gap FROM line
+            LEFT JOIN sku s USING (product_id, sku_id, currency) LEFT JOIN product p USING (product_id, currency))
+        SELECT o, arg_max(gap, (abs(gap), gap)) AS gap FROM gap WHERE gap IS NOT NULL GROUP BY o
+    """)
+
+
+def _collect(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("""
+        CREATE OR REPLACE TABLE f_promotion AS
+        WITH joined AS (
+            SELECT w.o, w.share AS subsidy_share, taken::INTEGER AS new_user_subsidy,
+                es.others AS entity_new_user_subsidies,
+                en.value AS entity_new_user_subsidy_surprise,
+                sn.value AS seller_new_user_subsidy_surprise,
+                ss.value AS seller_subsidised_surprise,
+                ec.value AS entity_claim_cancel_surprise,
+                sc.value AS seller_claim_cancel_surprise,
+                w.refund AS refund_hours_after_completion,
+                sr.value AS seller_late_refund_surprise,
+                fo.over_base AS flash_price_over_base, fo.hours AS flash_hours, fo.parallel AS flash_overlaps,
+                fb.gap AS flash_baseline_log2, fb.entities AS flash_baseline_entities,
+                pg.gap AS unit_price_log2,
+                w.breach AS order_step_breach_hours, w.skipped AS order_steps_skipped
+            FROM promotion_own w LEFT JOIN subsidy USING (o) LEFT JOIN entity_subsidies es USING (o)
+            LEFT JOIN entity_new_user en USING (o) LEFT JOIN seller_new_user sn USING (o)
+            LEFT JOIN seller_subsidised ss USING (o) LEFT JOIN entity_cancel ec USING (o)
+            LEFT JOIN seller_cancel sc USING (o) LEFT JOIN seller_refund sr USING (o)
+            LEFT JOIN flash_order fo USING (o) LEFT JOIN flash_baseline fb USING (o)
+            LEFT JOIN price_gap pg USING (o))
+        SELECT o, COLUMNS(* EXCLUDE (o))::DOUBLE FROM joined ORDER BY o
+    """)
