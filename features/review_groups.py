@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import duckdb
 
+from features.review_texts import LEVELS
+
 __all__ = ["MAX_BITS", "add_coreviewers", "add_review_clusters"]
 
 MIN_ACCOUNTS = 3
 """Copies count as a group from three accounts on: two may be one household."""
 MAX_BITS = 30.0
-_LEVELS = ("exact", "close", "near")
 _GROUP_CORE = 16
 _GROUP_SHARE = 0.02
 """A group links reviews when it shares this many letters and holds at most this share of all reviews."""
@@ -26,9 +27,9 @@ def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
     this seller, the highest of all levels); ``share`` (of the area's reviews with letters, how many
     stand in a group that shares as much among as many); ``bucket`` (length class).
     """
-    for level in _LEVELS:
+    for level in LEVELS:
         _add_copies(con, level)
-    union = " UNION ALL ".join(f"SELECT *, {n} AS level FROM copy_{level}" for n, level in enumerate(_LEVELS))
+    union = " UNION ALL ".join(f"SELECT *, {n} AS level FROM copy_{level}" for n, level in enumerate(LEVELS))
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE review_copy AS
         WITH every AS ({union}),
@@ -45,12 +46,12 @@ def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
         shares AS (
             SELECT a.area, a.x, a.y, sum(b.n) FILTER (b.x >= a.x AND b.y >= a.y) / sum(b.n) AS share
             FROM cell a JOIN cell b USING (area) GROUP BY ALL)
-        SELECT r, b.area, bucket, seller_surprise, top.level * 1000000000 + top.c AS group_id, top.copies AS copies,
+        SELECT r, b.area, bucket, seller_surprise, top.level * 1000000000::BIGINT + top.c AS group_id, top.copies AS copies,
             top.copies_same_seller AS copies_same_seller, top.letters AS core, share
         FROM best b JOIN shares s ON s.area = b.area AND s.x = (top.letters // 8)::INTEGER
             AND s.y = floor(log2(1 + top.copies))::INTEGER
     """)
-    con.execute("".join(f"DROP TABLE copy_{level};" for level in _LEVELS))
+    con.execute("".join(f"DROP TABLE copy_{level};" for level in LEVELS))
     con.execute(f"""
         CREATE OR REPLACE TABLE order_review_cluster AS
         WITH grouped AS (

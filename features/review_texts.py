@@ -28,9 +28,9 @@ from features.topics import category_votes
 
 __all__ = ["describe_texts"]
 
-SIMILARITIES = (0.6, 0.4)
-"""Share of all uncommon shingles of two texts that both hold: a few words changed (close), a
-template reworded (near)."""
+LEVELS = {"exact": 1.0, "close": 0.6, "near": 0.4, "loose": 0.25}
+"""Groups of texts, by the share of all uncommon shingles of two texts that both hold: the same letters, a
+few words changed, a template reworded, a template reworded thoroughly."""
 COMMON_SHARE = 0.05
 COMMON_AT_LEAST = 100
 MIN_TEXTS_OF_AREA = 300
@@ -52,8 +52,8 @@ def describe_texts(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``review_text`` from ``review_row`` (r, text, area, product, category) and ``review_title``.
 
     Columns: ``r``; ``text_letters`` (length in letters, an ideograph counts 2.5); ``telling_letters``
-    (letters that neither half the market nor the product's own title says); for the levels ``exact``,
-    ``close`` and ``near`` the group of texts ``{level}_id`` (-1 without letters) and ``{level}_core``
+    (letters that neither half the market nor the product's own title says); for each of ``LEVELS`` the
+    group of texts ``{level}_id`` (-1 without letters) and ``{level}_core``
     (letters that half of the group shares word for word and hardly anybody else writes); ``topic_bits`` (evidence for another
     category minus that for its own; NULL where the text names no category).
     """
@@ -63,11 +63,11 @@ def describe_texts(con: duckdb.DuckDBPyConnection) -> None:
     area, product, category = (_column(rows, name) for name in ("area", "product", "category"))
     bits = _topic_bits(con, corpus, area, category)
     groups = _groups(corpus)
-    repeated = np.bincount(groups["near_id"], minlength=1)[groups["near_id"]] > 1
+    repeated = np.bincount(groups["loose_id"], minlength=1)[groups["loose_id"]] > 1
     telling, says_title = _beyond_title(con, corpus, product, repeated | (bits > 0))
     empty = np.diff(every.starts) == 0
     result = pd.DataFrame({"r": np.arange(len(every)), "text_letters": text_lengths(every)} | groups)
-    result.loc[empty, ["exact_id", "close_id", "near_id"]] = -1
+    result.loc[empty, [f"{level}_id" for level in LEVELS]] = -1
     result["telling_letters"] = telling
     result["exact_core"] = np.minimum(result["exact_core"], telling)
     result["topic_bits"] = np.where(says_title & (bits > 0), 0.0, bits)
@@ -82,9 +82,9 @@ def describe_texts(con: duckdb.DuckDBPyConnection) -> None:
 def _groups(corpus: _Corpus) -> dict[str, npt.NDArray[Any]]:
     """Per review and level, the group of its text and the letters that are the group's own."""
     copies = np.bincount(corpus.text_of)
-    close, near = near_duplicates(corpus.distinct, corpus.common, SIMILARITIES)
+    similar = near_duplicates(corpus.distinct, corpus.common, tuple(LEVELS.values())[1:])
     result: dict[str, npt.NDArray[Any]] = {}
-    for level, label in (("exact", np.arange(len(copies))), ("close", close), ("near", near)):
+    for level, label in zip(LEVELS, [np.arange(len(copies)), *similar], strict=True):
         result[f"{level}_id"] = label[corpus.text_of]
         result[f"{level}_core"] = exclusive_letters(corpus.distinct, copies, label)[result[f"{level}_id"]]
     return result
