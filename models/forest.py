@@ -6,7 +6,8 @@ that adds to the rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -102,7 +103,7 @@ class AnomalyModel:
         groups = {name: codes[kept] for name, codes in groups.items()}
         columns = columns or {measures[0].name: np.full(rows, np.nan)}
         residuals = Residuals.fit(columns, groups, measures)
-        sample = _sample(residuals.transform(columns, groups).astype(np.float32))
+        sample = _sample(residuals.transform(columns, groups).astype(np.float32), SAMPLE)
         forest = IsolationForest(
             n_estimators=TREES, max_samples=min(SUBSAMPLE, len(sample)), random_state=seed
         ).fit(sample)
@@ -174,6 +175,15 @@ class AnomalyModel:
         )
         return scores
 
+    def digest(self) -> str:
+        """SHA-256 of everything that decides a score, hex; a pickle's bytes also tell how it came about."""
+        learnt = (*self.residuals.branches, self.residuals.medians, self.residuals.scales)
+        curve = (self.percentiles.scores, self.percentiles.shares)
+        total = hashlib.sha256(repr((self.residuals.measures, self.residuals.keys, self.rows)).encode())
+        for values in (*learnt, *curve, *_tree_arrays(self.forest)):
+            total.update(np.ascontiguousarray(values).tobytes())
+        return total.hexdigest()
+
     @cached_property
     def _compiled(self) -> treelite.Model:
         return treelite.sklearn.import_model(self.forest)
@@ -181,6 +191,18 @@ class AnomalyModel:
     def __getstate__(self) -> dict[str, object]:
         """Without the compiled forest, which is a pointer into a library and is made anew when needed."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _tree_arrays(forest: IsolationForest) -> Iterator[NDArray[np.generic]]:
+    for estimator in forest.estimators_:
+        tree = estimator.tree_
+        yield from (
+            tree.feature,
+            tree.threshold,
+            tree.children_left,
+            tree.children_right,
+            tree.n_node_samples,
+        )
 
 
 def _expected_depth(rows: int) -> float:
@@ -196,8 +218,8 @@ def _part(arrays: Mapping[str, NDArray[T]], rows: slice | NDArray[np.int64]) -> 
     return {name: values[rows] for name, values in arrays.items()}
 
 
-def _sample(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """At most ``SAMPLE`` rows, in an order that is the same however the input was ordered.
+def _sample(rows: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """At most ``size`` rows, in an order that is the same however the input was ordered.
 
     Each row draws a lot from its content and from which of its equals it is, so that of many equal rows
     about their share is drawn.
@@ -205,4 +227,4 @@ def _sample(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     content = pd.util.hash_pandas_object(pd.DataFrame(rows + np.float32(0)), index=False)
     turn = content.groupby(content).cumcount().to_numpy(dtype=np.uint64)
     lots = pd.util.hash_array(content.to_numpy() + turn)
-    return rows[np.argsort(lots, kind="stable")[:SAMPLE]]
+    return rows[np.argsort(lots, kind="stable")[:size]]

@@ -41,18 +41,22 @@ ANOMALY_FEATURES: tuple[Measure, ...] = (
     Measure("entity_focus", 0.5, log=True),
     Measure("hub_focus", 0.5, log=True),
     Measure("entity_seller_share", 0.2),
-    Measure("seller_link_strength", 0.1),
     Measure("buyer_age_days", 0.5, log=True, side="low"),
     Measure("cohort_focus", 0.5, log=True),
-    Measure("network_focus", 0.5, log=True),
+    # tracking (2.1.b, c): powers of ten
+    Measure("destination_surprise", 0.5),
+    Measure("light_parcel_surprise", 0.5),
+    Measure("few_scans_surprise", 0.5),
     # repeat and gang buying (2.1.d)
     Measure("same_product_excess", 0.5, log=True),
     Measure("pair_gap_hours", 0.5, log=True, side="low"),
     Measure("cobuy_surprise", 0.5, log=True),
     Measure("lockstep_partners", 0.3, log=True),
     # reviews (2.1.e)
-    Measure("review_copy_market_surprise", 0.5, log=True),
-    Measure("review_topic_mismatch_bits", 0.5),
+    Measure("review_copy_surprise", 0.5),
+    Measure("review_topic_mismatch_bits", 1.0),
     Measure("review_rating_residual", 0.5),
+    # abuse (2.1.f)
+    Measure("unit_price_log2", 0.2, side="both"),
 )
 """The order model's measures. A missing column is a row of unknowns and moves nothing."""
