@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from detector import enforcement_cli
+from detector import enforcement_cli, import_cli
 from detector.errors import InputError, TrueTradeError
 from detector.evaluate import evaluate as evaluate_tables
 from detector.job import Job, plan, run_job
@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Find fake transactions on a marketplace, and act on them fairly.",
 )
 app.add_typer(enforcement_cli.app, name="enforce")
+app.add_typer(import_cli.app, name="import")
 
 
 @app.callback()
