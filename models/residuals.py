@@ -98,8 +98,8 @@ class Residuals:
         spreads = np.zeros((nodes, len(measures)))
         parents = np.concatenate([np.zeros(1, dtype=np.int64), *(branch // _CODES for branch in branches)])
         for at, measure in enumerate(measures):
-            values = _scaled(columns[measure.name], measure)[order] if measure.name in columns else None
-            if values is not None:
+            if measure.name in columns:
+                values = _scaled(columns[measure.name], measure)[order]
                 medians[:, at], spreads[:, at] = _typical(values, slices, parents)
         floors = np.array([measure.floor for measure in measures])
         heavy = np.array([at for at, measure in enumerate(measures) if measure.log], dtype=np.int64)
@@ -194,7 +194,7 @@ def _scaled(values: Floats, measure: Measure) -> Floats:
 
 
 def _known(codes: Ints) -> NDArray[np.bool_]:
-    return (codes >= 0) & (codes < _CODES)
+    return (codes & (_CODES - 1)) == codes
 
 
 def _descend(node: Ints, codes: Ints, branch: Ints, offset: int) -> Ints:
@@ -203,7 +203,7 @@ def _descend(node: Ints, codes: Ints, branch: Ints, offset: int) -> Ints:
     if not len(branch):
         return node
     wanted = node * _CODES + codes
-    at = np.minimum(np.searchsorted(branch, wanted), len(branch) - 1)
+    at = np.minimum(branch.searchsorted(wanted), len(branch) - 1)
     return np.where((branch[at] == wanted) & _known(codes), at + offset, node)
 
 
