@@ -194,7 +194,8 @@ def _scaled(values: Floats, measure: Measure) -> Floats:
 
 
 def _known(codes: Ints) -> NDArray[np.bool_]:
-    return (codes & (_CODES - 1)) == codes
+    known: NDArray[np.bool_] = (codes & (_CODES - 1)) == codes
+    return known
 
 
 def _descend(node: Ints, codes: Ints, branch: Ints, offset: int) -> Ints:
