@@ -10,10 +10,14 @@ from enum import IntEnum
 
 from detector.simulate.frame import Frame
 
-__all__ = ["CHANNELS", "Fate", "Parcel", "Review", "orders_frame"]
+__all__ = ["CHANNELS", "NOT_IN_GROUP", "TAKEN_INTO_GROUP", "Fate", "Parcel", "Review", "orders_frame"]
 
 CHANNELS = ("live", "video", "showcase", "search", "shop")
 LIVE, VIDEO, SHOWCASE, SEARCH, SHOP = range(5)
+
+
+NOT_IN_GROUP, TAKEN_INTO_GROUP = -2, -3
+"""While a look-alike group is staged: an order of its people outside it, and an earlier order it takes in."""
 
 
 class Parcel(IntEnum):

@@ -53,7 +53,7 @@ def pick(rng: np.random.Generator, weights: Array, n: int) -> NDArray[np.int64]:
     """``n`` positions drawn with replacement, with probability proportional to ``weights``."""
     edges = np.cumsum(weights, dtype=float)
     chosen = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
-    return np.minimum(chosen, len(edges) - 1).astype(np.int64)
+    return np.asarray(np.minimum(chosen, len(edges) - 1), dtype=np.int64)
 
 
 class Frame:

@@ -59,7 +59,8 @@ def shopping_times(
     minute = (pick(rng, _HOURS, n) + rng.random(n)) * HOUR
     local = params.start + chosen * DAY + minute.astype(np.int64)
     created = local - world.geo.utc_offset[country] * HOUR
-    return np.clip(created, params.start + rng.integers(0, HOUR, n), params.end - rng.integers(1, HOUR, n))
+    first, last = params.start + rng.integers(0, HOUR, n), params.end - rng.integers(1, HOUR, n)
+    return np.asarray(np.clip(created, first, last))
 
 
 def _choose_goods(rng: np.random.Generator, world: World, buyer: Array) -> tuple[Array, Array]:

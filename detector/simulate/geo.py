@@ -149,9 +149,11 @@ def _numbers(rows: list[dict[str, str]], name: str) -> Array:
 def _postcodes(pattern: str, rng: np.random.Generator) -> list[str]:
     """Up to 80 postcodes of a pattern: # a digit, % a digit from 1, @ a letter that UK codes use."""
     alphabets = {"#": "0123456789", "%": "123456789", "@": "ABDEFGHJLNPQRSTUWXYZ"}
+    draws = rng.random((80, len(pattern)))
     drawn = set()
-    for _ in range(80):
-        drawn.add("".join(str(rng.choice(list(alphabets[c]))) if c in alphabets else c for c in pattern))
+    for row in draws:
+        letters = [alphabets.get(c, c) for c in pattern]
+        drawn.add("".join(letter[int(u * len(letter))] for letter, u in zip(letters, row, strict=True)))
     return sorted(drawn)
 
 

@@ -30,23 +30,28 @@ def dotted(ip: Array) -> pa.StringArray:
 
 
 def identifier_rows(world: World) -> tuple[Array, Array, Array, pa.StringArray]:
-    """Account kind, account, identifier kind and value of every identifier on file."""
-    kinds: list[Array] = []
-    accounts: list[Array] = []
-    identifiers: list[Array] = []
-    values: list[pa.Array] = []
+    """Account kind, account, identifier kind and value of every identifier on file, each once."""
+    kinds, accounts, codes, handles = [], [], [], []
     for kind, identifier, account, handle in _held(world):
         keep = handle >= 0
         kinds.append(np.full(int(keep.sum()), kind))
         accounts.append(account[keep])
-        identifiers.append(np.full(int(keep.sum()), IDENTIFIER_KINDS.index(identifier)))
-        values.append(_value(world, identifier, handle[keep]))
-    return (
-        np.concatenate(kinds),
-        np.concatenate(accounts),
-        np.concatenate(identifiers),
-        pa.concat_arrays(values),
-    )
+        codes.append(np.full(int(keep.sum()), IDENTIFIER_KINDS.index(identifier)))
+        handles.append(handle[keep])
+    columns = [np.concatenate(parts) for parts in (kinds, accounts, codes, handles)]
+    key = mix(columns[1] * 64 + columns[0] * 16 + columns[2], 831) ^ mix(columns[3], 832)
+    _, first = np.unique(key, return_index=True)
+    who, account, code, held = (column[first] for column in columns)
+    return who, account, code, _values(world, code, held)
+
+
+def _values(world: World, code: Array, handle: Array) -> pa.StringArray:
+    pieces, positions = [], []
+    for one in np.unique(code):
+        at = np.flatnonzero(code == one)
+        pieces.append(_value(world, IDENTIFIER_KINDS[one], handle[at]))
+        positions.append(at)
+    return pa.concat_arrays(pieces).take(pa.array(np.argsort(np.concatenate(positions), kind="stable")))
 
 
 def _held(world: World) -> list[tuple[int, str, Array, Array]]:

@@ -153,7 +153,8 @@ def _forget(world: World, life: Life) -> None:
         if field.name not in ("refund_share", "status", "lost"):
             column[column >= end] = -1
     steps = (
-        ("AWAITING_SHIPMENT", life.paid),
+        ("ON_HOLD", life.paid),
+        ("AWAITING_SHIPMENT", np.where(life.paid < end - HOUR, life.paid, -1)),
         ("AWAITING_COLLECTION", life.label),
         ("IN_TRANSIT", life.shipped),
         ("DELIVERED", life.delivered),

@@ -58,57 +58,58 @@ def _regions(world: World, city: Array) -> pa.Array:
 
 
 def event_table(world: World, ids: Ids, s: Shipments, e: Events) -> pa.Table:
-    """Scans sorted by shipment and time, as a feed delivers them."""
+    """The scans in the order in which they come; a scan sent twice is kept once."""
     geo = world.geo
-    order = np.lexsort((e.status, e.at, mix(e.shipment, ids.salt("shipment"))))
-    same = np.zeros(len(order), dtype=bool)
-    keys = [column[order] for column in (e.shipment, e.at, e.status)]
-    same[1:] = np.logical_and.reduce([k[1:] == k[:-1] for k in keys])
-    order = order[~same]
-    shipment, city = e.shipment[order], e.city[order]
-    lat, lon = _positions(world, s, e, order)
-    country = np.where(city >= 0, geo.city_country[np.maximum(city, 0)], -1)
+    same = np.zeros(len(e.at), dtype=bool)
+    same[1:] = np.logical_and.reduce([k[1:] == k[:-1] for k in (e.shipment, e.at, e.status)])
+    e = e.rows(~same) if same.any() else e
+    lat, lon = _positions(world, s, e)
+    country = np.where(e.city >= 0, geo.city_country[e.city], -1)
     return table(
         "tracking_events",
-        shipment_id=ids.of("shipment", np.arange(len(s))).take(pa.array(shipment)),
-        event_at=e.at[order],
-        status=choose(TRACKING_STATUSES, e.status[order]),
+        shipment_id=ids.of("shipment", e.shipment),
+        event_at=e.at,
+        status=choose(TRACKING_STATUSES, e.status),
         country=choose(geo.countries, country),
-        region=_regions(world, city),
-        city=choose(geo.cities, city),
-        postcode=choose(geo.postcodes, e.post[order]),
+        region=_regions(world, e.city),
+        city=choose(geo.cities, e.city),
+        postcode=choose(geo.postcodes, e.post),
         latitude=lat,
         longitude=lon,
-        weight_g=e.weight_g[order],
-        signed_by=_signatures(world, s, e, order),
+        weight_g=e.weight_g,
+        signed_by=_signatures(world, s, e),
     )
 
 
-def _positions(world: World, s: Shipments, e: Events, order: Array) -> tuple[pa.Array, pa.Array]:
+def _positions(world: World, s: Shipments, e: Events) -> tuple[pa.Array, pa.Array]:
     """Coordinates of the exact scans: of the doorstep at delivery, of the depot before."""
-    geo, post = world.geo, e.post[order]
-    city = np.maximum(e.city[order], 0)
-    lat = np.where(post >= 0, geo.post_lat[np.maximum(post, 0)], geo.lat[city] + 0.03)
-    lon = np.where(post >= 0, geo.post_lon[np.maximum(post, 0)], geo.lon[city] + 0.03)
-    source = s.source[e.shipment[order]]
+    geo = world.geo
+    at = np.flatnonzero(e.precise)
+    post, city, source = e.post[at], e.city[at], s.source[e.shipment[at]]
+    lat = np.where(post >= 0, geo.post_lat[post], geo.lat[city] + 0.03)
+    lon = np.where(post >= 0, geo.post_lon[post], geo.lon[city] + 0.03)
     address = world.orders["address"][s.order[source]].astype(np.int64)
     strange = s.mode[source] == Parcel.OTHER_STREET
     door = mix(np.where(strange, source + 10**9, address), 812)
-    away = np.where(e.final[order], 1.0, 0.0)
-    north = ((door % np.uint64(2001)).astype(float) / 1000 - 1) * 0.012 * away
-    east = ((door // np.uint64(2001) % np.uint64(2001)).astype(float) / 1000 - 1) * 0.012 * away
-    keep = e.precise[order]
-    return tuple(
-        pa.array(np.round(value, 5), pa.float64(), mask=~keep) for value in (lat + north, lon + east)
-    )  # type: ignore[return-value]
+    away = np.where(e.final[at], 0.012, 0.0)
+    lat += ((door % np.uint64(2001)).astype(float) / 1000 - 1) * away
+    lon += ((door // np.uint64(2001) % np.uint64(2001)).astype(float) / 1000 - 1) * away
+    return _scatter(lat, at, len(e.at)), _scatter(lon, at, len(e.at))
 
 
-def _signatures(world: World, s: Shipments, e: Events, order: Array) -> pa.Array:
+def _scatter(values: Array, at: Array, n: int) -> pa.Array:
+    """``values`` at the given rows of an otherwise null column."""
+    full = np.full(n, np.nan)
+    full[at] = np.round(values, 5)
+    return pa.array(full, pa.float64(), from_pandas=True)
+
+
+def _signatures(world: World, s: Shipments, e: Events) -> pa.Array:
     """Who signed at the last step: mostly the recipient, else family, a desk, a neighbour or a stranger."""
-    final = np.flatnonzero(e.final[order])
+    final = np.flatnonzero(e.final)
     rng = world.rng("signatures")
     final = final[rng.random(len(final)) < 0.45]
-    source = s.source[e.shipment[order][final]]
+    source = s.source[e.shipment[final]]
     rows = s.order[source]
     stranger = np.isin(s.mode[source], (Parcel.OTHER_STREET, Parcel.ELSEWHERE)) & (
         rng.random(len(final)) < 0.85
@@ -122,7 +123,7 @@ def _signatures(world: World, s: Shipments, e: Events, order: Array) -> pa.Array
     desk = choose(_SIGNED, rng.integers(0, len(_SIGNED), len(final)))
     signed = pc.if_else(pa.array(stranger | (chance < 0.12)), other, recipients(world, rows))
     signed = pc.if_else(pa.array((chance > 0.74) & ~stranger), desk, signed)
-    place = np.full(len(order), -1, dtype=np.int64)
+    place = np.full(len(e.at), -1, dtype=np.int64)
     place[final] = np.arange(len(final))
     return signed.take(pa.array(np.maximum(place, 0), mask=place < 0))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.simulate.draft import LIVE, Fate, Parcel, Review
+from detector.simulate.draft import LIVE, TAKEN_INTO_GROUP, Fate, Parcel, Review
 from detector.simulate.frame import DAY, HOUR, Array, mix
 from detector.simulate.scenes import accounts, place
 from detector.simulate.world import World
@@ -44,7 +44,7 @@ def combined_parcels(world: World, rng: np.random.Generator, quota: int) -> None
         fate=Fate.DELIVER,
         **same,
     )
-    orders["group"][parent] = -3
+    orders["group"][parent] = TAKEN_INTO_GROUP
 
 
 def replacements(world: World, rng: np.random.Generator, quota: int) -> None:
@@ -102,12 +102,11 @@ def samples(world: World, rng: np.random.Generator, quota: int) -> None:
 def creator_accounts(world: World, rng: np.random.Generator, star: Array) -> Array:
     """The buyer account of each creator, opened where there is none yet; it shares phone and device."""
     creators = world.creators
-    for one in np.unique(star[creators["buyer"][star] < 0]):
-        country = int(creators["country"][one])
-        person = accounts(
-            world, rng, 1, country, device0=creators["device"][[one]], phone=creators["phone"][[one]]
-        )
-        creators["buyer"][one] = person[0]
+    new = np.unique(star[creators["buyer"][star] < 0])
+    for country in np.unique(creators["country"][new]):
+        mine = new[creators["country"][new] == country]
+        held = {"device0": creators["device"][mine], "phone": creators["phone"][mine]}
+        creators["buyer"][mine] = accounts(world, rng, len(mine), int(country), **held)
     return creators["buyer"][star].astype(np.int64)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.simulate.draft import LIVE, SHOP, VIDEO, Fate, Review
+from detector.simulate.draft import LIVE, NOT_IN_GROUP, SHOP, VIDEO, Review
 from detector.simulate.frame import DAY, HOUR, Array
 from detector.simulate.geo import COMPANY, DORMITORY, FORWARDER, new_addresses
-from detector.simulate.people import countries_for, fixed_ip, new_handles
+from detector.simulate.people import add_buyers, countries_for, fixed_ip, new_handles
 from detector.simulate.scenes import accounts, burst, place, split, spread, weekly
 from detector.simulate.world import World, draw_sellers
 
@@ -108,7 +108,17 @@ def forwarders(world: World, rng: np.random.Generator, quota: int) -> None:
         country = _country(world, rng)
         n = max(10, int(size / rng.uniform(1.1, 1.8)))
         suite = _shared_home(world, rng, country, n, FORWARDER, True)
-        people = accounts(world, rng, n, country, home=suite, work=np.full(n, -1))
+        foreign = np.where(rng.random(n) < 0.3, country, countries_for(rng, world.geo, n))
+        people = add_buyers(
+            world.buyers,
+            world.addresses,
+            world.geo,
+            rng,
+            foreign,
+            world.params.end,
+            home=suite,
+            work=np.full(n, -1),
+        )
         buyer = np.concatenate([people, people[rng.integers(0, n, max(0, size - n))]])[:size]
         shops = _shops(world, rng, country, size)
         place(
@@ -282,23 +292,25 @@ def voucher_days_group(world: World, rng: np.random.Generator, quota: int) -> No
 
 def staff_purchase(world: World, rng: np.random.Generator, quota: int) -> None:
     """Somebody who works at a shop buys there once, for real: the shop's network or address shows."""
-    shops = rng.permutation(len(world.sellers))[:quota]
-    country = world.sellers["market0"][shops].astype(np.int64)
-    for shop, code in zip(shops, country, strict=True):
-        person = accounts(world, rng, 1, int(code))
-        rows = place(world, rng, person, int(shop), spread(rng, world, int(code), 1), fate=Fate.NATURAL)
-        how = rng.random()
-        if how < 0.55:
-            world.orders["ip"][rows] = fixed_ip(world.sellers["nat"][[shop]])
-        elif how < 0.75:
-            world.orders["device"][rows] = world.sellers["device"][shop]
-        elif world.sellers["country"][shop] == code:
-            world.orders["address"][rows] = world.sellers["warehouse"][shop]
-        other = rng.integers(0, 3)
-        if other:
-            at = spread(rng, world, int(code), int(other))
-            more = _shops(world, rng, int(code), int(other))
-            place(world, rng, np.repeat(person, other), more, at, group=-2)
+    everywhere = rng.permutation(len(world.sellers))[:quota]
+    for code in np.unique(world.sellers["market0"][everywhere]):
+        shops = everywhere[world.sellers["market0"][everywhere] == code]
+        staff = accounts(world, rng, len(shops), int(code))
+        rows = place(world, rng, staff, shops, spread(rng, world, int(code), len(shops)))
+        _show_the_shop(world, rng, rows, shops)
+        others = np.repeat(staff, rng.integers(0, 3, len(staff)))
+        elsewhere = _shops(world, rng, int(code), len(others))
+        place(world, rng, others, elsewhere, spread(rng, world, int(code), len(others)), group=NOT_IN_GROUP)
+
+
+def _show_the_shop(world: World, rng: np.random.Generator, rows: Array, shops: Array) -> None:
+    """Order from the shop's network, its device, or to its door."""
+    orders, sellers, how = world.orders, world.sellers, rng.random(len(rows))
+    local = sellers["country"][shops] == sellers["market0"][shops]
+    network, device, door = how < 0.55, (how >= 0.55) & (how < 0.75), (how >= 0.75) & local
+    orders["ip"][rows[network]] = fixed_ip(sellers["nat"][shops[network]])
+    orders["device"][rows[device]] = sellers["device"][shops[device]]
+    orders["address"][rows[door]] = sellers["warehouse"][shops[door]]
 
 
 PEOPLE_GROUPS = {

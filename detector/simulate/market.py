@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from detector.errors import TrueTradeError
 from detector.simulate.attacks.registry import ATTACKS
 from detector.simulate.attacks.stage import Stage
 from detector.simulate.clicks import click_trail
-from detector.simulate.frame import Array, Params
+from detector.simulate.draft import NOT_IN_GROUP, TAKEN_INTO_GROUP
+from detector.simulate.frame import Array, Params, mix
 from detector.simulate.genuine import add_genuine, shopping_times
 from detector.simulate.ids import Ids
 from detector.simulate.lanes import assign_lanes, load_carriers
@@ -26,7 +28,7 @@ from detector.simulate.logs import click_table, event_table, review_table, shipm
 from detector.simulate.lookalikes_parcels import ORDER_GROUPS, OVERLAYS
 from detector.simulate.lookalikes_people import PEOPLE_GROUPS
 from detector.simulate.money import Basket, fill_baskets, price_orders
-from detector.simulate.parcels import ship
+from detector.simulate.parcels import Shipments, ship
 from detector.simulate.reviews import write_reviews
 from detector.simulate.scenes import Cast, place
 from detector.simulate.tables import (
@@ -94,7 +96,9 @@ def simulate(
         **people_tables(world, ids),
         "account_identifiers": identifier_table(world, ids),
         "shipments": shipment_table(world, ids, carriers, shipments),
-        "tracking_events": event_table(world, ids, shipments, trace(world, carriers, shipments)),
+        "tracking_events": event_table(
+            world, ids, shipments, trace(world, carriers, shipments, _shuffled(ids, shipments))
+        ),
         "reviews": review_table(world, ids, write_reviews(world, life)),
         **selling_tables(world, ids),
         "affiliate_clicks": click_table(ids, click_trail(world)),
@@ -110,10 +114,13 @@ def write_market(market: Market, out: Path) -> None:
         raise SimulationError(f"{out} is not empty; choose a folder that does not exist yet")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
+    jobs: list[tuple[pa.Table, Path]] = []
     for folder, tables in (("market", market.tables), ("truth", market.truth)):
         (partial / folder).mkdir(parents=True)
         for name, made in tables.items():
-            pq.write_table(made, partial / folder / f"{name}.parquet", compression="zstd")
+            jobs.append((made, partial / folder / f"{name}.parquet"))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda job: pq.write_table(*job, compression="zstd"), jobs))
     text = json.dumps(market.manifest, indent=2, sort_keys=True) + "\n"
     (partial / "truth" / "manifest.json").write_text(text, "utf-8")
     if out.exists():
@@ -144,15 +151,17 @@ def _stage_all(world: World) -> Cast:
     fakes = round(params.orders * params.fake_share)
     quota = max(20, round(params.orders * _GROUP_SHARE))
     groups = len(PEOPLE_GROUPS) + len(ORDER_GROUPS)
-    add_genuine(world, max(params.orders // 4, params.orders - fakes - round(quota * groups * 1.3)))
+    room = round(quota * groups * 1.3 + fakes * 1.15)
+    add_genuine(world, max(params.orders // 4, params.orders - room))
     for name, stage in {**PEOPLE_GROUPS, **ORDER_GROUPS}.items():
         before = len(orders)
         stage(world, world.rng(name), quota)
         fresh = orders["group"][before:]
         fresh[fresh == -1] = GROUPS.index(name)
-        orders["group"][orders["group"] == -3] = GROUPS.index(name)
-    orders["group"][orders["group"] == -2] = -1
-    cast = Cast(np.bincount(orders["seller"], minlength=len(world.sellers)))
+        orders["group"][orders["group"] == TAKEN_INTO_GROUP] = GROUPS.index(name)
+    orders["group"][orders["group"] == NOT_IN_GROUP] = -1
+    counts = np.bincount(orders["seller"], minlength=len(world.sellers))
+    cast = Cast(counts, np.zeros_like(counts))
     _attack(world, cast, fakes)
     _top_up(world, params.orders - len(orders))
     return cast
@@ -220,6 +229,10 @@ def _weights(world: World, basket: Basket) -> tuple[Array, Array]:
         np.bincount(basket.order, products["true_weight_g"][basket.product] * basket.quantity, n),
         np.bincount(basket.order, products["weight_g"][basket.product] * basket.quantity, n),
     )
+
+
+def _shuffled(ids: Ids, shipments: Shipments) -> Array:
+    return np.argsort(mix(np.arange(len(shipments)), ids.salt("shipment")))
 
 
 def _manifest(params: Params, tables: dict[str, pa.Table]) -> dict[str, Any]:

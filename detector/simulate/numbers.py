@@ -78,11 +78,11 @@ def _long_serial(serial: Array, width: int) -> Array:
 def _base36(serial: Array, width: int) -> Array:
     powers = 36 ** np.arange(width - 1, -1, -1, dtype=np.int64)
     spread = (serial * 2_654_435_761) % 36**width if width >= 7 else serial
-    return _BASE36[(spread[:, None] // powers) % 36]
+    return np.asarray(_BASE36[(spread[:, None] // powers) % 36])
 
 
 def _zto(serial: Array, _: str) -> Array:
-    return np.array([51, 53, 54, 56], dtype=np.uint8)[serial // 7 % 4][:, None]
+    return np.asarray(np.array([51, 53, 54, 56], dtype=np.uint8)[serial // 7 % 4][:, None])
 
 
 def _values(chars: Array) -> Array:

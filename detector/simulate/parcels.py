@@ -114,7 +114,7 @@ def _sources(rng: np.random.Generator, world: World, life: Life, order: Array, m
 
 
 def _strangers(rng: np.random.Generator, world: World, life: Life, order: Array, mode: Array) -> Array:
-    """For reused numbers: an ordinary parcel of the same shop, else of the same country, sent not long before."""
+    """For reused numbers: an ordinary parcel of the shop or at least of the country, sent shortly before."""
     found = np.full(len(order), -1, dtype=np.int64)
     ordinary = np.flatnonzero(
         (mode == Parcel.NORMAL) & ~world.orders["fake"][order] & (life.shipped[order] > 0)

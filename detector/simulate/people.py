@@ -12,6 +12,7 @@ from detector.simulate.text import choose, render, where
 __all__ = [
     "add_buyers",
     "buyers_frame",
+    "fixed_ip",
     "full_names",
     "ip_addresses",
     "new_handles",

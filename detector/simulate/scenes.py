@@ -21,6 +21,7 @@ class Cast:
     """Who plays which part: genuine orders per shop, and what each guilty shop is guilty of."""
 
     counts: Array
+    fakes: Array
     guilty: dict[int, set[str]] = field(default_factory=dict)
     victims: dict[int, set[str]] = field(default_factory=dict)
 
@@ -29,22 +30,25 @@ class Cast:
         if self.guilty and rng.random() < 0.12:
             known = sorted(self.guilty)
             chosen = known[int(rng.integers(len(known)))]
-            if country < 0 or world.sellers["market0"][chosen] == country:
-                self.guilty[chosen].add(attack)
-                return chosen
+            bearable = 4 * self.counts[chosen] > self.fakes[chosen] + fakes
+            if bearable and country in (-1, world.sellers["market0"][chosen]):
+                return self._name(chosen, attack, fakes)
         share = 0.05 + 0.75 * rng.beta(1.4, 1.7)
         wanted = np.log1p(fakes * (1 - share) / share)
         gap = np.abs(np.log1p(self.counts) - wanted) + rng.uniform(0, 0.25, len(self.counts))
         gap[sorted(self.guilty.keys() | self.victims.keys())] = np.inf
         if country >= 0:
             gap[world.sellers["market0"] != country] += 50
-        chosen = int(np.argmin(gap))
-        self.guilty.setdefault(chosen, set()).add(attack)
-        return chosen
+        return self._name(int(np.argmin(gap)), attack, fakes)
+
+    def _name(self, shop: int, attack: str, fakes: int) -> int:
+        self.guilty.setdefault(shop, set()).add(attack)
+        self.fakes[shop] += fakes
+        return shop
 
     def victim(self, rng: np.random.Generator, attack: str) -> int:
         """An innocent shop with an honest trade of its own."""
-        able = np.flatnonzero((self.counts >= 25) & (self.counts <= 400))
+        able = np.flatnonzero((self.counts >= 60) & (self.counts <= 400))
         able = able[~np.isin(able, sorted(self.guilty.keys() | self.victims.keys()))]
         chosen = int(able[int(rng.integers(len(able)))]) if len(able) else int(np.argmax(self.counts))
         self.victims.setdefault(chosen, set()).add(attack)
@@ -87,7 +91,7 @@ def weekly(rng: np.random.Generator, world: World, country: int, n: int, every_d
     day = (rng.random() * length + np.arange(n) * every_days + rng.normal(0, 0.06, n) * every_days) % length
     hour = rng.normal(20, 1.6, n) - world.geo.utc_offset[country]
     moment = world.params.start + (np.floor(day) * DAY + hour * HOUR).astype(np.int64)
-    return np.clip(moment, world.params.start, world.params.end - HOUR)
+    return np.asarray(np.clip(moment, world.params.start, world.params.end - HOUR))
 
 
 def place(
@@ -128,8 +132,6 @@ def fake_orders(
         "fate": np.where(rng.random(n) < (0.96 if strong else 0.8), Fate.DELIVER, Fate.NATURAL),
         "review": _brush_reviews(rng, n, strong),
         "script": int(rng.integers(0, 10_000)),
-        "recipient": -1,
-        "typo": 0,
         "fake": True,
         "ring": world.new_ring(),
     }

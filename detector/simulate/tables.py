@@ -219,24 +219,15 @@ def selling_tables(world: World, ids: Ids) -> dict[str, pa.Table]:
 
 
 def identifier_table(world: World, ids: Ids) -> pa.Table:
-    """account_identifiers, each once."""
+    """account_identifiers, each once, in no telling order."""
     kind, account, identifier, value = identifier_rows(world)
     names = ("buyer", "seller", "creator", "partner")
     pieces = [ids.of(name, account[kind == code]) for code, name in enumerate(names)]
     back = np.argsort(np.argsort(kind, kind="stable"), kind="stable")
-    made = table(
+    return table(
         "account_identifiers",
-        np.argsort(mix(account * 4 + kind, 807) + identifier.astype(np.uint64), kind="stable"),
         account_kind=choose(ACCOUNT_KINDS, kind),
         account_id=pa.concat_arrays(pieces).take(pa.array(back)),
         identifier_kind=choose(IDENTIFIER_KINDS, identifier),
         identifier_value=value,
     )
-    return _distinct(made)
-
-
-def _distinct(made: pa.Table) -> pa.Table:
-    """Drop repeated rows, keeping the first of each in place."""
-    numbered = made.append_column("row", pa.array(np.arange(made.num_rows)))
-    first = numbered.group_by(made.column_names).aggregate([("row", "min")])["row_min"].to_numpy()
-    return made.take(pa.array(np.sort(first))).combine_chunks()

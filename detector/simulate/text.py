@@ -14,7 +14,7 @@ from detector.simulate.frame import Array, mix
 
 __all__ = ["choose", "digits", "fixed_width", "opaque", "render", "times", "where"]
 
-_HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+_HEX_PAIRS = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype=np.uint16)
 
 
 def fixed_width(chars: Array) -> pa.StringArray:
@@ -31,14 +31,10 @@ def digits(values: Array, width: int) -> Array:
     return ((values[:, None] // powers) % 10 + 48).astype(np.uint8)
 
 
-def opaque(index: Array, salt: int, prefix: str = "") -> pa.StringArray:
+def opaque(index: Array, salt: int) -> pa.StringArray:
     """16 hexadecimal digits that tell nothing about the index; null where the index is negative."""
-    scrambled = mix(index, salt)
-    shifts = np.arange(60, -4, -4, dtype=np.uint64)
-    body = _HEX[((scrambled[:, None] >> shifts) & np.uint64(15)).astype(np.intp)]
-    head = np.tile(np.frombuffer(prefix.encode(), dtype=np.uint8), (len(index), 1))
-    ids = fixed_width(np.hstack([head, body]) if prefix else body)
-    return where(index >= 0, ids)
+    octets = mix(index, salt).astype(">u8").view(np.uint8).reshape(-1, 8)
+    return where(index >= 0, fixed_width(_HEX_PAIRS[octets].view(np.uint8).reshape(-1, 16)))
 
 
 def choose(values: Sequence[str], index: Array) -> pa.StringArray:

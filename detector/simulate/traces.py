@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -46,9 +46,15 @@ class Events:
     weight_g: Array
     final: Array
 
+    def rows(self, keep: Array) -> Events:
+        return Events(*(getattr(self, field.name)[keep] for field in fields(self)))
 
-def trace(world: World, carriers: Carriers, shipments: Shipments) -> Events:
-    """Events of every shipment, lost scans lost, feed clocks as wrong as they are, nothing after the export."""
+
+def trace(world: World, carriers: Carriers, shipments: Shipments, by: Array) -> Events:
+    """What was scanned and reported until the export, shipments in the order ``by``, each by time.
+
+    Lost scans are lost, and feed clocks are as wrong as they are.
+    """
     rng, n = world.rng("traces"), len(shipments)
     at = np.full((n, len(_STEPS)), -1, dtype=np.int64)
     _fill_times(rng, shipments, at)
@@ -58,7 +64,7 @@ def trace(world: World, carriers: Carriers, shipments: Shipments) -> Events:
     slipped = _clock_slip(rng, world, carriers, shipments)
     at[:, PICKED:OLD_PICKED] += np.where(at[:, PICKED:OLD_PICKED] >= 0, slipped[source][:, None], 0)
     at[at >= world.params.end] = -1
-    row, step = np.nonzero(at >= 0)
+    row, step = _in_sequence(at, by)
     city, post = _places(world, shipments, row, step)
     feed = carriers.places[shipments.carrier[row]]
     quiet = (feed == 0) | (_unit(mix(row * 16 + step, 71)) < 0.04)
@@ -81,6 +87,15 @@ def trace(world: World, carriers: Carriers, shipments: Shipments) -> Events:
         weight_g=np.where(weighed, shipments.measured_g[source[row]], -1),
         final=(step == DONE) | (step == OLD_DONE),
     )
+
+
+def _in_sequence(at: Array, by: Array) -> tuple[Array, Array]:
+    """Shipment and step of every event, shipments in the order ``by``, each shipment's events by time."""
+    sorted_at = at[by]
+    sequence = np.argsort(np.where(sorted_at < 0, np.iinfo(np.int64).max, sorted_at), axis=1, kind="stable")
+    known = np.take_along_axis(sorted_at, sequence, axis=1) >= 0
+    place, _ = np.nonzero(known)
+    return by[place], sequence[known]
 
 
 def _unit(key: Array) -> Array:
@@ -168,4 +183,4 @@ def _weighed(carriers: Carriers, s: Shipments, row: Array, step: Array) -> Array
     source = s.source[row]
     scale = _unit(mix(source, 76)) < carriers.weighs[s.carrier[row]]
     where = np.where(mix(source, 77) % np.uint64(10) < np.uint64(6), PICKED, HUB)
-    return scale & (step == where)
+    return np.asarray(scale & (step == where))

@@ -53,6 +53,8 @@ class World:
     product_campaign: Array
     product_flash: Array
     product_discount: Array
+    markets: list[tuple[Array, Array]]
+    """For every country the sellers that sell there, and their weights."""
     rings: int = 0
 
     def rng(self, topic: str) -> np.random.Generator:
@@ -68,7 +70,7 @@ class World:
         high = self.product_edges[self.product_first[seller + 1]]
         target = low + rng.random(len(seller)) * (high - low)
         found = np.searchsorted(self.product_edges, target, side="right") - 1
-        return np.clip(found, self.product_first[seller], self.product_first[seller + 1] - 1)
+        return np.asarray(np.clip(found, self.product_first[seller], self.product_first[seller + 1] - 1))
 
     def hero(self, seller: int, place: int = 0) -> int:
         """The seller's most popular product, or the one ``place`` ranks below it."""
@@ -140,14 +142,13 @@ def build_world(params: Params) -> World:
         product_campaign=product_campaign,
         product_flash=flash,
         product_discount=discount,
+        markets=_markets(sellers, len(geo.countries)),
     )
 
 
-def sellers_of_market(world: World) -> list[tuple[Array, Array]]:
-    """For every country the sellers that sell there, and their weights."""
-    sellers = world.sellers
+def _markets(sellers: Frame, countries: int) -> list[tuple[Array, Array]]:
     found = []
-    for code in range(len(world.geo.countries)):
+    for code in range(countries):
         second = (sellers["market1"] == code) & (sellers["market0"] != code)
         members = np.flatnonzero((sellers["market0"] == code) | second)
         found.append((members, sellers["weight"][members] * np.where(second[members], 0.4, 1.0)))
@@ -157,9 +158,8 @@ def sellers_of_market(world: World) -> list[tuple[Array, Array]]:
 def draw_sellers(rng: np.random.Generator, world: World, country: Array) -> Array:
     """A seller for each buyer's country, big shops more often."""
     chosen = np.empty(len(country), dtype=np.int64)
-    markets = sellers_of_market(world)
     for code in np.unique(country):
         rows = country == code
-        members, weights = markets[int(code)]
+        members, weights = world.markets[int(code)]
         chosen[rows] = members[pick(rng, weights, int(rows.sum()))]
     return chosen

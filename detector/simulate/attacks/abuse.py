@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.simulate.attacks.stage import Stage, link
+from detector.simulate.attacks.stage import Attack, Stage, link
 from detector.simulate.draft import SHOWCASE, VIDEO, Fate, Parcel, Review
 from detector.simulate.frame import DAY, HOUR, MINUTE, Array
 from detector.simulate.lookalikes_parcels import creator_accounts
@@ -252,7 +252,7 @@ def competitor_brushing(stage: Stage, quota: int) -> None:
             world.orders["ip"][rows] = rng.choice(fixed_ip(new_handles(rng, 3)), size)
 
 
-ABUSE = {
+ABUSE: dict[str, Attack] = {
     "voucher_factory": voucher_factory,
     "claim_cancel": claim_cancel,
     "commission_farm": commission_farm,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from detector.simulate.attacks.abuse import ABUSE
 from detector.simulate.attacks.repeat import REPEAT_BUYING, REVIEWS
 from detector.simulate.attacks.self_dealing import SELF_DEALING
-from detector.simulate.attacks.stage import Stage
+from detector.simulate.attacks.stage import Attack
 from detector.simulate.attacks.tracking import INVALID_TRACKING, TRACKING_MISMATCH
 
 __all__ = ["ATTACKS", "CLAUSE_OF"]
 
-_BY_CLAUSE: dict[str, dict[str, Callable[[Stage, int], None]]] = {
+_BY_CLAUSE: dict[str, dict[str, Attack]] = {
     "self_dealing": SELF_DEALING,
     "tracking_mismatch": TRACKING_MISMATCH,
     "invalid_tracking": INVALID_TRACKING,
@@ -20,7 +18,7 @@ _BY_CLAUSE: dict[str, dict[str, Callable[[Stage, int], None]]] = {
     "reviews": REVIEWS,
     "abuse": ABUSE,
 }
-ATTACKS: dict[str, Callable[[Stage, int], None]] = {
+ATTACKS: dict[str, Attack] = {
     name: attack for attacks in _BY_CLAUSE.values() for name, attack in attacks.items()
 }
 """Attack name → what stages that many of its orders. The order of names is the order of staging."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.simulate.attacks.stage import Stage
+from detector.simulate.attacks.stage import Attack, Stage
 from detector.simulate.draft import Parcel, Review
 from detector.simulate.frame import DAY, HOUR
 from detector.simulate.people import fixed_ip, new_handles
@@ -96,10 +96,10 @@ def review_ring(stage: Stage, quota: int) -> None:
         fake_orders(world, rng, buyer, shop, np.minimum(when, world.params.end - DAY), strong, review=review)
 
 
-REPEAT_BUYING = {
+REPEAT_BUYING: dict[str, Attack] = {
     "click_farm": click_farm,
     "crowd_workers": crowd_workers,
     "repeat_sku": repeat_sku,
     "lockstep": lockstep,
 }
-REVIEWS = {"review_ring": review_ring}
+REVIEWS: dict[str, Attack] = {"review_ring": review_ring}

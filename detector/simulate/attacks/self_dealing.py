@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from detector.simulate.attacks.stage import Stage, link
+from detector.simulate.attacks.stage import Attack, Stage, link
 from detector.simulate.frame import Array
 from detector.simulate.geo import new_addresses
 from detector.simulate.people import fixed_ip, new_handles, new_phones
@@ -29,7 +31,7 @@ def owner_accounts(stage: Stage, quota: int) -> None:
         _cover(stage, people, country, 1 if strong else 4)
 
 
-def _owner_traits(stage: Stage, shop: int, n: int, strong: bool) -> dict[str, Array]:
+def _owner_traits(stage: Stage, shop: int, n: int, strong: bool) -> dict[str, Any]:
     """What betrays an owner: careless ones share much with the shop, careful ones one thing."""
     world, rng, sellers = stage.world, stage.rng, stage.world.sellers
     card = np.full(n, new_handles(rng, 1)[0])
@@ -84,7 +86,7 @@ def seller_gang(stage: Stage, quota: int) -> None:
         country = stage.market(first)
         shops = [first] + [stage.shop(size // members + 1, country) for _ in range(members - 1)]
         owner = np.repeat(np.arange(members), 1 if not strong else 2)
-        traits = {"payment0": world.sellers["bank"][np.array(shops)][owner]}
+        traits: dict[str, Any] = {"payment0": world.sellers["bank"][np.array(shops)][owner]}
         link(world, "seller", np.array(shops), "payment", world.sellers["bank"][np.array(shops)])
         if strong:
             traits["device1"] = world.sellers["device"][np.array(shops)][owner]
@@ -104,7 +106,7 @@ def slow_drip(stage: Stage, quota: int) -> None:
         country, n = stage.market(shop), int(rng.integers(2, 5))
         card = np.full(n, new_handles(rng, 1)[0])
         home = new_addresses(world.addresses, world.geo, rng, world.geo.draw_cities(rng, np.array([country])))
-        shared = {"home": np.repeat(home, n)} if strong else {}
+        shared: dict[str, Any] = {"home": np.repeat(home, n)} if strong else {}
         people = stage.bought_accounts(n, country, payment0=card, **shared)
         created = weekly(rng, world, country, size, world.params.days / size)
         fake_orders(world, rng, people[np.arange(size) % n], shop, created, False)
@@ -121,13 +123,13 @@ def aged_accounts(stage: Stage, quota: int) -> None:
         group = np.arange(n) // int(rng.integers(3, 9) if strong else rng.integers(2, 4))
         cards, phones = new_handles(rng, n)[group], new_handles(rng, n)
         devices = new_handles(rng, n)[(np.arange(n) + 1) // (3 if strong else 2)]
-        traits = {"payment0": cards, "device0": devices if strong else phones}
+        traits: dict[str, Any] = {"payment0": cards, "device0": devices if strong else phones}
         people = stage.bought_accounts(n, country, **traits)
         buyer = np.concatenate([people, people[rng.integers(0, n, max(0, size - n))]])[:size]
         fake_orders(world, rng, buyer, shop, spread(rng, world, country, size), strong)
 
 
-SELF_DEALING = {
+SELF_DEALING: dict[str, Attack] = {
     "owner_accounts": owner_accounts,
     "staff_ring": staff_ring,
     "seller_gang": seller_gang,

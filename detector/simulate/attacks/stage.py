@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from detector.simulate.people import countries_for
 from detector.simulate.scenes import Cast, accounts
 from detector.simulate.world import World
 
-__all__ = ["Stage", "link"]
+__all__ = ["Attack", "Stage", "link"]
 
 ACCOUNT_KINDS = ("buyer", "seller", "creator", "partner")
 IDENTIFIERS = ("device", "ip", "phone", "email", "payment", "address", "bank_account", "document")
@@ -55,6 +56,10 @@ class Stage:
         """Real people with histories of their own who are paid to order."""
         able = np.flatnonzero(self.world.buyers["country"][: self.world.params.orders // 2] == country)
         return self.rng.permutation(able)[:n] if len(able) >= n else self.bought_accounts(n, country)
+
+
+Attack = Callable[[Stage, int], None]
+"""Stages that many fake orders."""
 
 
 def link(world: World, kind: str, account: Any, identifier: str, value: Any) -> None:

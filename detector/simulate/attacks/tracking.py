@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from detector.simulate.attacks.stage import Stage
+from detector.simulate.attacks.stage import Attack, Stage
 from detector.simulate.draft import Parcel
 from detector.simulate.scenes import burst, fake_orders, split, spread
 
@@ -34,12 +34,12 @@ def parcel_attack(stage: Stage, quota: int, mode: Parcel) -> None:
         fake_orders(world, rng, buyer, shop, when, strong, parcel=parcel)
 
 
-TRACKING_MISMATCH = {
+TRACKING_MISMATCH: dict[str, Attack] = {
     "empty_parcels": partial(parcel_attack, mode=Parcel.FEATHER),
     "delivered_elsewhere": partial(parcel_attack, mode=Parcel.ELSEWHERE),
     "other_street": partial(parcel_attack, mode=Parcel.OTHER_STREET),
 }
-INVALID_TRACKING = {
+INVALID_TRACKING: dict[str, Attack] = {
     "reused_numbers": partial(parcel_attack, mode=Parcel.REUSED),
     "fabricated_numbers": partial(parcel_attack, mode=Parcel.FABRICATED),
     "label_only": partial(parcel_attack, mode=Parcel.LABEL_ONLY),
