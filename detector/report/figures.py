@@ -117,10 +117,10 @@ def orders_by_day(orders: pd.DataFrame) -> go.Figure:
         row=2,
         col=1,
     )
-    worst = int(np.nanargmax(share))
+    worst = int(suspected.argmax())
     text = (
-        f"{plural(len(orders), 'order')} from {x[0]} to {x[-1]}; the highest suspected share of a {unit} is "
-        f"{percent(suspected.iloc[worst], size.iloc[worst])}, {x[worst]}."
+        f"{plural(len(orders), 'order')} from {x[0]} to {x[-1]}; most suspected in a {unit}: "
+        f"{suspected.iloc[worst]:,.0f} of {size.iloc[worst]:,.0f}, {x[worst]}."
     )
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title_text="orders", tickformat=",", rangemode="tozero", row=1, col=1)
@@ -274,4 +274,4 @@ def _time_steps(times: pd.Series[pd.Timestamp]) -> tuple[pd.Series[pd.Timestamp]
     days = times.dt.floor("D")
     if (days.max() - days.min()).days <= _MAX_DAYS:
         return days, "day"
-    return days - pd.to_timedelta(days.dt.dayofweek, unit="D"), "week"
+    return days - pd.to_timedelta(days.dt.day_of_week, unit="D"), "week"

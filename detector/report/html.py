@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,11 @@ _MANIFEST: dict[str, Any] = {
 def _known(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest with everything the template asks for; what is missing is empty."""
     known = {key: manifest.get(key) or default for key, default in _MANIFEST.items()}
-    return known | {"policy": _MANIFEST["policy"] | known["policy"]}
+    return known | {"policy": _MANIFEST["policy"] | known["policy"], "as_of": _minute(known["as_of"])}
+
+
+def _minute(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant):%d %b %Y %H:%M}" if instant else ""
 
 
 def _environment() -> Environment:

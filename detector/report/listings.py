@@ -52,7 +52,7 @@ class RingRow:
     kind: str
     suspicion: str
     orders: int
-    period: str
+    period: tuple[str, ...]
     members: tuple[tuple[str, int, tuple[str, ...]], ...]
 
 
@@ -61,7 +61,7 @@ class OrderRow:
     order_id: str
     seller_id: str
     buyer_id: str
-    placed: str
+    placed: tuple[str, str]
     value: str
     score: str
     decision: str
@@ -141,7 +141,7 @@ def _order_row(row: Any, places: Mapping[str, int]) -> OrderRow:
         order_id=str(row.order_id),
         seller_id=str(row.seller_id),
         buyer_id=str(row.buyer_id),
-        placed=f"{row.created_at:%Y-%m-%d %H:%M}",
+        placed=(f"{row.created_at:%Y-%m-%d}", f"{row.created_at:%H:%M}"),
         value="–" if pd.isna(row.total_minor) else format_money(int(row.total_minor), str(row.currency)),
         score=_score(row.score),
         decision=str(row.decision),
@@ -179,8 +179,8 @@ def _score(value: float) -> str:
     return "–" if pd.isna(value) else f"{int(value * 100 + 1e-9) / 100:.2f}"
 
 
-def _period(first: pd.Timestamp, last: pd.Timestamp) -> str:
+def _period(first: pd.Timestamp, last: pd.Timestamp) -> tuple[str, ...]:
     if pd.isna(first) or pd.isna(last):
-        return "–"
+        return ()
     days = f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
-    return days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+    return days[:1] if days[0] == days[1] else (f"{days[0]} to", days[1])

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from detector.report.data import ranked_rings, rows_of
-from detector.report.style import BLUE, GREY, ORANGE, PALE, RED, finished, label, no_data
+from detector.report.style import BLUE, GREY, ORANGE, RED, finished, label, no_data
 from detector.report.wording import RING_KINDS, from_code, plural, shortened
 
 __all__ = ["ring_network"]
@@ -19,7 +19,7 @@ __all__ = ["ring_network"]
 _MAX_EDGES = 250
 _LABELLED_SELLERS = 8
 _SEED = 7
-_EDGE_BANDS = ((0.8, 1.01, RED), (0.5, 0.8, ORANGE), (-0.01, 0.5, PALE))
+_EDGE_BANDS = ((0.8, 1.01, RED), (0.5, 0.8, ORANGE), (-0.01, 0.5, GREY))
 Position = dict[tuple[str, str], tuple[float, float]]
 
 
@@ -131,6 +131,7 @@ def _nodes(edges: pd.DataFrame, at: Position, side: str) -> go.Scatter:
             "symbol": "square" if seller else "circle",
             "size": [(11 if seller else 6) + min(8.0, 1.5 * math.log1p(int(n))) for n in totals],
             "color": BLUE if seller else GREY,
+            "opacity": 1,
             "line": {"width": 0},
         },
     )

@@ -19,8 +19,15 @@ __all__ = [
     "no_data",
 ]
 
-# Every colour keeps 3:1 against white and against the report's dark page (#12161c).
-GREY, PALE, BLUE, TEAL, ORANGE, RED = "#7f8a99", "#a9b2be", "#3f7fcf", "#1f9183", "#c27a12", "#d14b57"
+# Every solid colour keeps 3:1 against white and against the report's dark cards (#1a2028).
+GREY, PALE, BLUE, TEAL, ORANGE, RED = (
+    "#7f8a99",
+    "rgba(63, 127, 207, 0.4)",
+    "#3f7fcf",
+    "#1f9183",
+    "#c27a12",
+    "#d14b57",
+)
 DECISION_COLOURS = {"allow": GREY, "review": ORANGE, "hold": RED}
 _TEXT, _LINE = "#2b3440", "rgba(127, 138, 153, 0.25)"
 
@@ -40,8 +47,17 @@ def finished(figure: go.Figure, title: str, description: str, height: int) -> go
         },
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "itemsizing": "constant",
+        },
         hoverlabel={"align": "left"},
+        showlegend=True,
         bargap=0.15,
     )
     axis = {"gridcolor": _LINE, "zeroline": False, "linecolor": _LINE, "automargin": True}

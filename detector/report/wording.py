@@ -82,13 +82,13 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share as text; what is there never shows as nought."""
+    """A share as text, its space unbreakable; what is there never shows as nought."""
     if not whole:
         return "–"
     share = 100 * part / whole
     if 0 < share < 0.1:
-        return "< 0.1 %"
-    return f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
+        return "<\u00a00.1\u00a0%"
+    return f"{share:.1f}\u00a0%" if share < 10 else f"{share:.0f}\u00a0%"
 
 
 def duration(seconds: float) -> str:
