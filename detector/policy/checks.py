@@ -98,6 +98,8 @@ def _measures(section: Enforcement, step: Path, measures: tuple[LadderMeasure, .
             yield path, f"{entry.measure} is temporary: it should have days = 1 or more"
         elif declared.duration == "permanent" and entry.days is not None:
             yield (*path, "days"), f"{entry.measure} is permanent: it should have no days"
+        elif declared.after_appeals and not entry.needs_approval:
+            yield path, f"{entry.measure} cannot be undone: it should have needs_approval = true"
         if entry.measure in seen:
             yield path, f"{entry.measure} should stand only once in a step"
         seen.add(entry.measure)
