@@ -183,8 +183,9 @@ def test_foreign_names_are_text_in_labels() -> None:
 
 
 def test_figures_are_the_same_at_every_run_and_hold_few_marks() -> None:
+    data = a_market(orders=1500)
+
     def made() -> list[str]:
-        data = a_market(orders=3000)
         return [
             figure.to_json()
             for figure in (
