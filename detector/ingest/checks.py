@@ -143,6 +143,8 @@ def _present(raw: str, sql_type: str) -> str:
         return f"({raw} IS NOT NULL AND NOT isnan({raw}))"
     if sql_type == "VARCHAR":
         return f"({raw} >= '!' OR trim({raw}) <> '')"  # the cheap test settles nearly every row
+    if sql_type == "BLOB":
+        return f"TRY(decode({raw})) <> ''"
     return f"{raw} IS NOT NULL"
 
 
@@ -151,7 +153,7 @@ def _text(raw: str, sql_type: str) -> str:
     if sql_type == "VARCHAR":
         return f"CASE WHEN {_present(raw, sql_type)} THEN {raw} END"
     if sql_type == "BLOB":
-        return f"TRY(decode({raw}))"
+        return f"nullif(TRY(decode({raw})), '')"
     if sql_type in _FLOATS:  # ids that pandas turned into floats because some were missing
         whole = f"{raw} = trunc({raw}) AND abs({raw}) < 1e15"
         return (
@@ -190,6 +192,8 @@ def _instant(raw: str, sql_type: str) -> str:
     if sql_type == "VARCHAR":
         iso = f"regexp_full_match(trim({raw}), {literal(ISO_INSTANT)})"
         return f"CASE WHEN {iso} THEN {_utc(f'TRY_CAST({raw} AS TIMESTAMP WITH TIME ZONE)')} END"
+    if sql_type == "TIMESTAMPTZ_NS":
+        return _utc(f"CAST({raw} AS TIMESTAMP WITH TIME ZONE)")
     if sql_type.startswith("TIMESTAMP"):
         return _utc(raw)
     return "CAST(NULL AS TIMESTAMP)"

@@ -10,22 +10,35 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from detector.errors import InputError
+from detector.ingest.files import FoundFile
 from detector.ingest.sqltext import ident, literal
 
-__all__ = ["CsvLoad", "load_csv", "read_header"]
+__all__ = ["CsvTarget", "load_csv", "read_header"]
 
 _CHUNK_ROWS = 50_000
 _MAX_RECORD_LINES = 10_000
 csv.field_size_limit(16 * 1024 * 1024)
-CsvLoad = tuple[int, list[tuple[int, str]]]
-"""Rows loaded, and (1-based data row, what is wrong) of the rows that cannot be parsed."""
+Broken = list[tuple[int, str]]
+"""(1-based data row, what is wrong) of the rows that cannot be parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvTarget:
+    """Where a file's rows go: ``columns`` of the table ``into``, with ``_file`` = ``number`` and ``_row``."""
+
+    con: duckdb.DuckDBPyConnection
+    into: str
+    number: int
+    columns: Sequence[str]
 
 
 def _open(path: Path) -> io.TextIOWrapper:
@@ -33,92 +46,81 @@ def _open(path: Path) -> io.TextIOWrapper:
     return open_text(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def read_header(path: Path, label: str) -> tuple[str, ...]:
-    """The column names of the file, trimmed; empty when the file holds nothing.
+def read_header(file: FoundFile) -> tuple[str, ...]:
+    """The column names, trimmed, ``column3`` for a nameless third; nothing when the file holds nothing.
 
     Raises InputError when the file is not text in UTF-8, is no gzip file, or names a column twice.
     """
     try:
-        with _open(path) as stream:
-            names = tuple(name.strip() for name in next(csv.reader(stream), []))
-    except (OSError, EOFError, csv.Error) as error:
-        raise InputError(f"{label} cannot be read: {error}") from None
-    if any("\x00" in name or not name.isprintable() for name in names):
-        raise InputError(f"{label} has a header that is not UTF-8 text; write the file as UTF-8")
-    twice = sorted({name for name in names if names.count(name) > 1})
+        with _open(file.path) as stream:
+            names = [name.strip() for name in next(csv.reader(stream), [])]
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise InputError(f"{file.label} cannot be read: {error}") from None
+    if not all(name.isprintable() for name in names):
+        raise InputError(f"{file.label} has a header that is not UTF-8 text; write the file as UTF-8")
+    named = tuple(name or f"column{number}" for number, name in enumerate(names, start=1))
+    twice = [name for number, name in enumerate(named) if name in named[:number]]
     if twice:
-        raise InputError(f"{label} names column {twice[0]} twice; each column must have its own name")
-    return names if any(names) else ()
+        raise InputError(f"{file.label} names column {twice[0]} twice; each column must have its own name")
+    return named if any(names) else ()
 
 
-def load_csv(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    header: Sequence[str],
-    into: str,
-    file: int,
-    columns: Sequence[str],
-) -> CsvLoad:
-    """Append ``columns`` of the file to table ``into`` with ``_file`` and ``_row``."""
+def load_csv(file: FoundFile, header: Sequence[str], target: CsvTarget) -> tuple[int, Broken]:
+    """Append the file to the target; return rows loaded, and the rows that cannot be parsed.
+
+    Raises InputError when the file cannot be read to its end.
+    """
     try:
-        return _load_fast(con, path, header, into, file, columns), []
-    except duckdb.Error:
-        return _load_careful(con, path, header, into, file, columns)
+        return _load_fast(file.path, header, target), []
+    except (duckdb.InvalidInputException, duckdb.IOException):
+        pass  # some line is broken: find out which
+    try:
+        return _load_careful(file.path, header, target)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{file.label} cannot be read: {error}") from None
 
 
-def _load_fast(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    header: Sequence[str],
-    into: str,
-    file: int,
-    columns: Sequence[str],
-) -> int:
-    types = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
-    picked = "".join(f", c{header.index(name)}" for name in columns)
-    loaded = con.execute(
-        f"INSERT INTO {ident(into)} (_file, _row{''.join(', ' + ident(name) for name in columns)}) "
-        f"SELECT {file}, row_number() OVER (){picked} FROM read_csv({literal(str(path))}, header=true, "
-        f"auto_detect=false, strict_mode=true, delim=',', quote='\"', escape='\"', nullstr='', "
+def _load_fast(path: Path, header: Sequence[str], target: CsvTarget) -> int:
+    types = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(header)))
+    picked = "".join(f", c{header.index(name)}" for name in target.columns)
+    names = "".join(f", {ident(name)}" for name in target.columns)
+    loaded = target.con.execute(
+        f"INSERT INTO {ident(target.into)} (_file, _row{names}) "
+        f"SELECT {target.number}, row_number() OVER (){picked} "
+        f"FROM read_csv({literal(str(path))}, header=true, "
+        "auto_detect=false, strict_mode=true, delim=',', quote='\"', escape='\"', nullstr='', "
         f"allow_quoted_nulls=true, hive_partitioning=false, columns={{{types}}})"
-    ).fetchone()
-    return int(loaded[0]) if loaded else 0
+    ).fetchall()
+    return int(loaded[0][0])
 
 
-def _load_careful(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    header: Sequence[str],
-    into: str,
-    file: int,
-    columns: Sequence[str],
-) -> CsvLoad:
-    wanted = [header.index(name) for name in columns]
-    broken: list[tuple[int, str]] = []
+def _load_careful(path: Path, header: Sequence[str], target: CsvTarget) -> tuple[int, Broken]:
+    wanted = [header.index(name) for name in target.columns]
+    broken: Broken = []
+    rows: list[list[object]] = []
     loaded = 0
-    rows: list[tuple[int, list[str]]] = []
-
-    def flush() -> None:
-        nonlocal loaded
-        arrays = [pa.array([row for row, _ in rows], pa.int64())]
-        arrays += [pa.array([record[i] for _, record in rows], pa.string()) for i in wanted]
-        chunk = pa.table(arrays, names=["_row", *columns])
-        con.register("ingest_chunk", chunk)
-        con.execute(f"INSERT INTO {ident(into)} BY NAME SELECT {file} AS _file, * FROM ingest_chunk")
-        con.unregister("ingest_chunk")
-        loaded += len(rows)
-        rows.clear()
-
     with _open(path) as stream:
         for row, (record, wrong) in enumerate(_records(stream, len(header)), start=1):
             if wrong:
                 broken.append((row, wrong))
                 continue
-            rows.append((row, record))
+            rows.append([row, *(record[place] or None for place in wanted)])
+            loaded += 1
             if len(rows) == _CHUNK_ROWS:
-                flush()
-    flush()
+                _append(target, rows)
+                rows = []
+    _append(target, rows)
     return loaded, broken
+
+
+def _append(target: CsvTarget, rows: Sequence[Sequence[object]]) -> None:
+    columns = list(zip(*rows, strict=True)) or [()] * (len(target.columns) + 1)
+    arrays = [pa.array(columns[0], pa.int64()), *(pa.array(values, pa.string()) for values in columns[1:])]
+    target.con.register("ingest_chunk", pa.table(arrays, names=["_row", *target.columns]))
+    target.con.execute(
+        f"INSERT INTO {ident(target.into)} BY NAME SELECT {target.number} AS _file, * FROM ingest_chunk"
+    )
+    target.con.unregister("ingest_chunk")
 
 
 def _records(stream: io.TextIOWrapper, width: int) -> Iterator[tuple[list[str], str | None]]:

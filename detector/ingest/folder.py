@@ -10,7 +10,7 @@ import duckdb
 
 from detector.contract import INPUT_TABLES, Table
 from detector.errors import InputError
-from detector.ingest.csvfile import load_csv, read_header
+from detector.ingest.csvfile import CsvTarget, load_csv, read_header
 from detector.ingest.files import FoundFile, find_tables, folder_prefixes, sha256_of
 from detector.ingest.parquetfile import parquet_columns, parquet_rows, scan_parquet
 from detector.ingest.rejects import add_unparsable
@@ -43,9 +43,9 @@ class FolderSource:
             for name, files in tables.items():
                 self._found.setdefault(name, []).extend(files)
             self.notes += tuple(notes)
-        if not self._found.get("orders"):
-            forms = "orders.parquet, orders.csv, orders.csv.gz or orders/"
-            raise InputError(f"{folders[0]} has no table orders, the one that is required; give {forms}")
+            if not self._found.get("orders"):
+                forms = "orders.parquet, orders.csv, orders.csv.gz or orders/"
+                raise InputError(f"{folder} has no table orders, the one that is required; give {forms}")
 
     def load(self, table: Table) -> Loaded:
         """Make the table's files readable as one raw relation."""
@@ -77,7 +77,7 @@ class FolderSource:
             return {}
         if file.is_parquet:
             return parquet_columns(self._con, file)
-        return dict.fromkeys(read_header(file.path, file.label), "VARCHAR")
+        return dict.fromkeys(read_header(file), "VARCHAR")
 
     def _load_csvs(
         self, table: Table, csvs: Sequence[_Opened], into: str, rows: dict[int, int]
@@ -89,7 +89,8 @@ class FolderSource:
         unparsable = 0
         for one in csvs:
             here = [name for name in names if name in one.types]
-            loaded, broken = load_csv(self._con, one.file.path, tuple(one.types), into, one.number, here)
+            target = CsvTarget(self._con, into, one.number, here)
+            loaded, broken = load_csv(one.file, tuple(one.types), target)
             add_unparsable(self._con, table.name, one.file.label, broken)
             rows[one.number] = loaded + len(broken)
             unparsable += len(broken)

@@ -13,7 +13,7 @@ import pycountry
 from detector.contract import Table
 from detector.errors import InputError
 from detector.ingest.checks import ISO_INSTANT
-from detector.ingest.csvfile import load_csv, read_header
+from detector.ingest.csvfile import CsvTarget, load_csv, read_header
 from detector.ingest.files import FoundFile, folder_prefixes, sha256_of
 from detector.ingest.parquetfile import parquet_rows, scan_parquet
 from detector.ingest.rejects import add_unparsable
@@ -107,7 +107,7 @@ class MappedSource:
             raise InputError(
                 f"mapping {self._mapping.name}: source {name} mixes CSV and Parquet; name two sources"
             )
-        headers = [read_header(file.path, file.label) for file in files]
+        headers = [read_header(file) for file in files]
         columns = list(dict.fromkeys(column for header in headers for column in header))
         if not columns:
             raise InputError(f"mapping {self._mapping.name}: source {name}: {files[0].label} is empty")
@@ -121,7 +121,7 @@ class MappedSource:
                 self.notes += (f"{file.label} is empty: read as no rows of {name}",)
                 yield 0, 0
                 continue
-            loaded, broken = load_csv(engine, file.path, header, "_" + name, number, header)
+            loaded, broken = load_csv(file, header, CsvTarget(engine, "_" + name, number, header))
             add_unparsable(self._con, name, file.label, broken)
             yield loaded + len(broken), len(broken)
 
