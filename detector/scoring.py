@@ -125,7 +125,7 @@ class Scorer:
         odds = self._log_odds(evidence, features)
         rule_score = _sigmoid(odds)
         if anomaly is not None:
-            odds = odds + self._anomaly_lift(evidence, anomaly)
+            odds = odds + self._anomaly_lift(anomaly)
         score = self._corroborated(_sigmoid(odds), evidence)
         bands = self.detection.bands
         decision = np.select([score >= bands.hold, score >= bands.review], [HOLD, REVIEW], ALLOW)
@@ -134,29 +134,28 @@ class Scorer:
 
     def _log_odds(self, evidence: Evidence, features: Features) -> Floats:
         fusion = self.detection.fusion
-        lift = np.zeros(len(evidence.amount))
+        odds = fusion.intercept + fusion.evidence_gain * evidence.amount
         for name, gain in fusion.context.items():
             if name in features:
-                lift += gain * np.nan_to_num(features[name])
-        return (
-            fusion.intercept + fusion.evidence_gain * evidence.amount + lift * self._standing(evidence.amount)
-        )
+                odds = odds + gain * np.nan_to_num(features[name])
+        return odds
 
-    def _standing(self, amount: Floats) -> Floats:
-        """How far the order's own evidence lets others speak about it, 0–1."""
-        half = self.detection.fusion.evidence_half
-        return np.divide(amount, amount + half, out=np.zeros_like(amount), where=amount > 0)
-
-    def _anomaly_lift(self, evidence: Evidence, anomaly: Floats) -> Floats:
-        """Nats of surprise of the percentile above its mean (1 nat), where there is evidence at all."""
+    def _anomaly_lift(self, anomaly: Floats) -> Floats:
+        """Nats of surprise of the percentile above its mean (1 nat)."""
         surprise = -np.log(np.maximum(1.0 - np.nan_to_num(anomaly, nan=0.5), 1e-4)) - 1.0
-        return self.detection.fusion.anomaly_weight * surprise * self._standing(evidence.amount)
+        return self.detection.fusion.anomaly_weight * surprise
 
     def _corroborated(self, score: Floats, evidence: Evidence) -> Floats:
-        """Without one hard rule or two clause families a score stays in the review band at most."""
+        """Keep a score within what its own evidence can carry.
+
+        Without evidence of its own an order is allowed, however suspect its neighbours: a suspected shop's
+        honest customer stays honest. Without one hard rule or two clause families it is reviewed at most.
+        """
+        bands = self.detection.bands
         alone = ~evidence.hard & (evidence.families < 2)
-        ceiling = np.nextafter(self.detection.bands.hold, 0.0)
-        return np.where(alone, np.minimum(score, ceiling), score)
+        ceiling = np.where(alone, np.nextafter(bands.hold, 0.0), 1.0)
+        ceiling = np.where(evidence.amount > 0, ceiling, np.nextafter(bands.review, 0.0))
+        return np.minimum(score, ceiling)
 
     def reasons(self, scores: Scores, row: int, features: Features, language: str = "en") -> list[Reason]:
         """The rules that fired on one order, strongest first; hard ones before soft ones of equal weight."""

@@ -11,7 +11,7 @@ import ibis
 import numpy as np
 from numpy.typing import NDArray
 
-from features import affiliate, graph, identity, promotion, related, repeat, reviews, tracking
+from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
 from features.declare import Feature
 from features.velocity import AGGREGATES, window_features
 from features.velocity import FEATURES as WINDOW_FEATURES
@@ -27,6 +27,7 @@ _FAMILIES: tuple[
     ("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
     ("graph", "f_graph", graph.compute, graph.FEATURES),
     ("tracking", "f_tracking", tracking.compute, tracking.FEATURES),
+    ("habits", "f_habits", habits.compute, habits.FEATURES),
     ("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
     ("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
     ("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from features import affiliate, graph, identity, neighbours, promotion, related, repeat, reviews, tracking, velocity
+from features import (
+    affiliate,
+    graph,
+    habits,
+    identity,
+    neighbours,
+    promotion,
+    related,
+    repeat,
+    reviews,
+    tracking,
+    velocity,
+)
 from features.declare import Feature
 
 CATALOG: dict[str, Feature] = {
     feature.name: feature
     for family in (
-        velocity, identity, related, repeat, graph, tracking, reviews, promotion, affiliate, neighbours,
+        velocity, identity, related, repeat, graph, tracking, habits, reviews, promotion, affiliate, neighbours,
     )
     for feature in family.FEATURES
 }  # fmt: skip

@@ -62,8 +62,7 @@ class Fusion(Section):
     """How evidence becomes a score: a sum of log-odds.
 
     ``intercept + evidence_gain · Σ −ln(1 − weight)`` over the rules that fired, plus the neighbours' lifts
-    times their gains. The lifts count in proportion ``e / (e + evidence_half)`` of the order's own evidence
-    ``e``: a suspected shop's honest customer stays honest.
+    times their gains. An order without evidence of its own stays below review whatever its neighbours are.
 
     Attributes
     ----------
@@ -81,7 +80,6 @@ class Fusion(Section):
 
     intercept: Annotated[float, Field(ge=-20, le=20)]
     evidence_gain: Gain
-    evidence_half: Gain
     soft_cap: Share
     family_floor: Share
     context: dict[str, Gain]
