@@ -27,10 +27,10 @@ _FAMILIES: tuple[
     ("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
     ("graph", "f_graph", graph.compute, graph.FEATURES),
     ("tracking", "f_tracking", tracking.compute, tracking.FEATURES),
-    ("habits", "f_habits", habits.compute, habits.FEATURES),
     ("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
     ("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
     ("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
+    ("habits", "f_habits", habits.compute, habits.FEATURES),
 )
 STAGES: tuple[str, ...] = ("windows", *(name for name, *_ in _FAMILIES))
 """Names of the stages of ``compute_features``, in order."""

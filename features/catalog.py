@@ -22,7 +22,7 @@ from features.declare import Feature
 CATALOG: dict[str, Feature] = {
     feature.name: feature
     for family in (
-        velocity, identity, related, repeat, graph, tracking, habits, reviews, promotion, affiliate, neighbours,
+        velocity, identity, related, repeat, graph, tracking, reviews, promotion, affiliate, habits, neighbours
     )
     for feature in family.FEATURES
 }  # fmt: skip

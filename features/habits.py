@@ -1,7 +1,7 @@
 """A seller's habits: small oddities of single parcels and orders that add up at one shop.
 
-One light parcel is a wrong catalogue weight, one unscanned label a tired courier. That a shop's *other* orders
-show the same far more often than comparable orders of other shops do is evidence about the shop.
+One light parcel is a wrong catalogue weight, one unscanned label a tired courier. That a shop's *other*
+orders show the same far more often than comparable orders of other shops do is evidence about the shop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from features.excess import add_surprise
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """A yes/no fact of an order (SQL over ``f_tracking`` t, ``f_repeat`` r, ``orders`` o), null unknown.
+    """A yes/no fact of an order, null unknown: SQL over ``f_tracking`` t, ``f_repeat`` r, ``f_promotion`` p.
 
     ``cell`` is what comparable orders share.
     """
@@ -96,6 +96,22 @@ HABITS: tuple[Habit, ...] = (
         "invalid_tracking",
         ("shipments.tracking_number",),
     ),
+    Habit(
+        "seller_price_spike_surprise",
+        "p.unit_price_log2 >= 0.4",
+        "''",
+        "were paid far above the product's usual price",
+        "abuse",
+        ("order_items.unit_price_minor",),
+    ),
+    Habit(
+        "seller_rebuying_surprise",
+        "r.same_product_excess >= 6 AND r.pair_gap_hours < 120",
+        "''",
+        "bought the same product again and again within days",
+        "repeat_buying",
+        ("order_items.product_id",),
+    ),
 )
 
 FEATURES: tuple[Feature, ...] = tuple(habit.feature for habit in HABITS)
@@ -108,7 +124,8 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     )
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE habit_facts AS
-        SELECT o.o, o.seller_id AS key, {facts} FROM orders o JOIN f_tracking t USING (o)
+        SELECT o.o, o.seller_id AS key, {facts} FROM orders o LEFT JOIN f_tracking t USING (o)
+        LEFT JOIN f_repeat r USING (o) LEFT JOIN f_promotion p USING (o)
         LEFT JOIN (SELECT order_id, min(carrier) AS carrier FROM shipments GROUP BY ALL) s USING (order_id)
     """)
     for habit in HABITS:
