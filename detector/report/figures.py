@@ -96,7 +96,10 @@ def clauses(orders: pd.DataFrame) -> go.Figure:
         figure.add_bar(
             x=values.tolist(), y=names, orientation="h", name=name, marker_color=colour, hovertemplate=hover
         )
-    facts = [f"{name} {plural(int(n), 'order')}" for name, n in zip(names, evidence, strict=True)]
+    facts = [
+        name if off else f"{name} {plural(int(n), 'order')}"
+        for name, n, off in zip(names, evidence, unjudged, strict=True)
+    ]
     figure.update_layout(barmode="stack")
     figure.update_xaxes(title_text="suspected orders", tickformat=",", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
