@@ -32,12 +32,14 @@ def text_columns(table: Table) -> tuple[str, ...]:
 
 
 def checked_sql(table: Table, raw: RawTable, tidy: Set[str] = frozenset()) -> str:
-    """All parts, typed, with ``_file``, ``_row`` and ``_broken`` (number of the first broken rule or null).
+    """What can follow FROM: all parts, typed, with ``_file`` and ``_row``.
 
-    ``_cleared_NAME`` says that a text value became null (blank or masked). Columns in ``tidy`` are known
-    to have no such value and are taken as they are, which is several times faster.
+    ``_broken`` is the number of the first broken rule, null where none is; ``_cleared_NAME`` says that a
+    text became null (blank or masked). Columns in ``tidy`` are known to have no such value and are taken
+    as they are, which is several times faster.
     """
-    return " UNION ALL ".join(_checked_part(table, part, tidy) for part in raw.parts)
+    parts = " UNION ALL ".join(_checked_part(table, part, tidy) for part in raw.parts)
+    return f"({parts})"
 
 
 def _compiled(table: Table, part: RawPart) -> list[tuple[Column, ColumnSql]]:

@@ -17,14 +17,14 @@ Decisions that the contract leaves open:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
+import duckdb
 import pycountry
 
 from detector.contract import Column, Kind
 from detector.ingest.sqltext import ident, literal, literals
 
-__all__ = ["ISO_INSTANT", "SQL_TYPES", "ColumnSql", "column_sql"]
+__all__ = ["ISO_INSTANT", "SQL_TYPES", "ColumnSql", "column_sql", "create_code_types", "drop_code_types"]
 
 SQL_TYPES: dict[Kind, str] = {
     "string": "VARCHAR",
@@ -42,6 +42,7 @@ _INTEGERS = {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMAL
 _FLOATS = {"FLOAT", "DOUBLE"}
 ISO_INSTANT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-](0\d|1[0-4])(:?\d{2})?)?"
 _INSTANT_RULE = "it must be an ISO 8601 time such as 2024-05-01T13:45:00Z"
+_CURRENCY_TYPE, _COUNTRY_TYPE = "ingest_currency", "ingest_country"
 _MASKED_NAMES = {"recipient_name", "signed_by"}
 _MASKED = {
     *_MASKED_NAMES,
@@ -103,12 +104,11 @@ def _value_rules(column: Column, value: str, present: str) -> list[tuple[str, st
         noun = "an integer" if column.kind == "int" else "a number"
         unparsable = (f"{present} AND {value} IS NULL", f"it must be {noun}")
         return [unparsable, *_range_rule(column, value)]
-    allowed, should = _allowed(column)
-    return (
-        [(f"{value} IS NOT NULL AND TRY_CAST({value} AS ENUM({literals(allowed)})) IS NULL", should)]
-        if allowed
-        else []
-    )
+    closed = _closed_list(column)
+    if closed is None:
+        return []
+    list_type, should = closed
+    return [(f"{value} IS NOT NULL AND TRY_CAST({value} AS {list_type}) IS NULL", should)]
 
 
 def _range_rule(column: Column, value: str) -> list[tuple[str, str]]:
@@ -120,22 +120,31 @@ def _range_rule(column: Column, value: str) -> list[tuple[str, str]]:
     return []
 
 
-def _allowed(column: Column) -> tuple[tuple[str, ...], str]:
+def _closed_list(column: Column) -> tuple[str, str] | None:
+    """The type of the values that are allowed, where there is a list, and what would be right."""
     if column.kind == "currency":
-        return _currencies(), "it must be an ISO 4217 currency code such as USD"
+        return _CURRENCY_TYPE, "it must be an ISO 4217 currency code such as USD"
     if column.kind == "country":
-        return _countries(), "it must be an ISO 3166-1 alpha-2 country code such as DE"
-    return column.enum, f"it must be one of {', '.join(column.enum)}"
+        return _COUNTRY_TYPE, "it must be an ISO 3166-1 alpha-2 country code such as DE"
+    if column.enum:
+        return f"ENUM({literals(column.enum)})", f"it must be one of {', '.join(column.enum)}"
+    return None
 
 
-@cache
-def _currencies() -> tuple[str, ...]:
-    return tuple(sorted(currency.alpha_3 for currency in pycountry.currencies))
+def create_code_types(con: duckdb.DuckDBPyConnection) -> None:
+    """Give ``con`` the ISO lists as temporary types: a cast is a hash look-up, an IN list is searched."""
+    lists = {
+        _CURRENCY_TYPE: sorted(currency.alpha_3 for currency in pycountry.currencies),
+        _COUNTRY_TYPE: sorted(country.alpha_2 for country in pycountry.countries),
+    }
+    for name, codes in lists.items():
+        con.execute(f"CREATE OR REPLACE TEMP TYPE {name} AS ENUM ({literals(codes)})")
 
 
-@cache
-def _countries() -> tuple[str, ...]:
-    return tuple(sorted(country.alpha_2 for country in pycountry.countries))
+def drop_code_types(con: duckdb.DuckDBPyConnection) -> None:
+    """Undo ``create_code_types``."""
+    con.execute(f"DROP TYPE {_CURRENCY_TYPE}")
+    con.execute(f"DROP TYPE {_COUNTRY_TYPE}")
 
 
 def _present(raw: str, sql_type: str) -> str:

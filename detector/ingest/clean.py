@@ -26,7 +26,6 @@ from detector.ingest.types import RawTable, TableCount
 
 __all__ = ["clean_table"]
 
-_CHECKED = "ingest_checked"
 _DROPPED = "ingest_dropped"
 _REPEATS = "ingest_repeats"
 _REPEATED = "an earlier row has this key and other content; it stays, as a key must be unique"
@@ -39,48 +38,42 @@ def clean_table(
 
     Rows that break a rule are rejected one by one; duplicates are looked for among the others.
     """
-    _view(con, checked_sql(table, raw))
-    rows, broken, distinct, *cleared = _numbers(con, verdict_sql(table, _CHECKED))
+    rows, broken, distinct, *cleared = _numbers(con, verdict_sql(table, checked_sql(table, raw)))
     untidy = {name for name, count in zip(text_columns(table), cleared, strict=True) if count}
-    _view(con, checked_sql(table, raw, tidy=set(text_columns(table)) - untidy))
+    checked = checked_sql(table, raw, tidy=set(text_columns(table)) - untidy)
+    duplicates = conflicts = 0
     con.execute(f"CREATE OR REPLACE TEMP TABLE {_DROPPED} (_file INTEGER, _row BIGINT)")
     if broken:
-        _reject_broken(con, table, raw)
-    duplicates, conflicts = _drop_repeats(con, table, raw) if distinct < rows - broken else (0, 0)
-    _write(con, table, keep_all=not (broken or duplicates or conflicts))
-    masked = con.execute(masked_sql(table, raw, untidy)).fetchall() if untidy else []
+        con.execute(f"INSERT INTO {_DROPPED} SELECT _file, _row FROM {checked} WHERE _broken IS NOT NULL")
+        for part in raw.parts:
+            con.execute(rejects_sql(table, raw, part, _DROPPED))
+    if distinct < rows - broken:
+        duplicates, conflicts = _drop_repeats(con, table, raw, checked)
+    _write(con, table, checked, keep_all=not (broken or duplicates or conflicts))
     con.execute(f"DROP TABLE {_DROPPED}")
-    con.execute(f"DROP VIEW {_CHECKED}")
+    masked = con.execute(masked_sql(table, raw, untidy)).fetchall() if untidy else []
     kept = rows - broken - conflicts - duplicates
     count = TableCount(rows + raw.unparsable, kept, broken + conflicts + raw.unparsable, duplicates)
     return count, {f"{table.name}.{name}": int(number) for name, number in masked}
-
-
-def _view(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {_CHECKED} AS {sql}")
 
 
 def _numbers(con: duckdb.DuckDBPyConnection, sql: str) -> list[int]:
     return [int(value) for value in con.execute(sql).fetchall()[0]]
 
 
-def _reject_broken(con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -> None:
-    con.execute(f"INSERT INTO {_DROPPED} SELECT _file, _row FROM {_CHECKED} WHERE _broken IS NOT NULL")
-    for part in raw.parts:
-        con.execute(rejects_sql(table, raw, part, _DROPPED))
-
-
-def _drop_repeats(con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -> tuple[int, int]:
+def _drop_repeats(
+    con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, checked: str
+) -> tuple[int, int]:
     """Mark every row but the first of a repeated key; return (exact duplicates, conflicts)."""
     key = idents(key_columns(table))
     hashed = f"hash({key})"
-    again = f"SELECT {hashed} FROM {_CHECKED} WHERE _broken IS NULL GROUP BY ALL HAVING count(*) > 1"
+    again = f"SELECT {hashed} FROM {checked} WHERE _broken IS NULL GROUP BY ALL HAVING count(*) > 1"
     content = f"row({idents(table.column_names)})"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {_REPEATS} AS SELECT * FROM (SELECT _file, _row, {key}, "
         "row_number() OVER same AS nth, "
         f"{content} IS NOT DISTINCT FROM first_value({content}) OVER same AS exact "
-        f"FROM {_CHECKED} WHERE _broken IS NULL AND {hashed} IN ({again}) "
+        f"FROM {checked} WHERE _broken IS NULL AND {hashed} IN ({again}) "
         f"WINDOW same AS (PARTITION BY {key} ORDER BY _file, _row)) WHERE nth > 1"
     )
     con.execute(f"INSERT INTO {_DROPPED} SELECT _file, _row FROM {_REPEATS}")
@@ -93,10 +86,10 @@ def _drop_repeats(con: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -
     return found[0], found[1]
 
 
-def _write(con: duckdb.DuckDBPyConnection, table: Table, keep_all: bool) -> None:
+def _write(con: duckdb.DuckDBPyConnection, table: Table, checked: str, keep_all: bool) -> None:
     """Write the clean table in its canonical order, so that nothing depends on the order of the input."""
     dropped = "" if keep_all else f" ANTI JOIN {_DROPPED} USING (_file, _row)"
     order = "created_at, order_id" if table.name == "orders" else idents(key_columns(table))
     rank = ", CAST(row_number() OVER () - 1 AS INTEGER) AS o" if table.name == "orders" else ""
-    rows = f"SELECT {idents(table.column_names)} FROM {_CHECKED}{dropped} ORDER BY {order}"
+    rows = f"SELECT {idents(table.column_names)} FROM {checked}{dropped} ORDER BY {order}"
     con.execute(f"CREATE OR REPLACE TABLE {ident(table.name)} AS SELECT *{rank} FROM ({rows})")

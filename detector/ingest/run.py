@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from detector.contract import INPUT_TABLES, Table
-from detector.ingest.checks import SQL_TYPES
+from detector.ingest.checks import SQL_TYPES, create_code_types, drop_code_types
 from detector.ingest.clean import clean_table
 from detector.ingest.folder import FolderSource
 from detector.ingest.frames import FrameSource
@@ -78,6 +78,7 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET preserve_insertion_order = true")  # row numbers are read off the order of a scan
     create_rejects(con)
+    create_code_types(con)
 
 
 def _run(con: duckdb.DuckDBPyConnection, source: Source, progress: Progress | None) -> Ingested:
@@ -88,6 +89,7 @@ def _run(con: duckdb.DuckDBPyConnection, source: Source, progress: Progress | No
             progress(table.name, result.count.rows_in)
         results[table.name] = result
     sort_rejects(con)
+    drop_code_types(con)
     return Ingested(
         con,
         (*source.files, *(file for result in results.values() for file in result.loaded.files)),
