@@ -44,10 +44,11 @@ def surprise(count: npt.ArrayLike, expected: npt.ArrayLike, spread: npt.ArrayLik
     array([0.  , 1.51])
     """
     k, e, a = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (count, expected, spread)))
-    e = np.maximum(e, 1e-9)
-    tail = betainc(np.maximum(k, 1e-9), a, e / (e + a))
-    result = -np.log10(np.clip(tail, 10.0**-MAX_SURPRISE, 1.0)) + 0.0
-    return np.where(k <= 0, np.where(np.isnan(e), np.nan, 0.0), result)
+    result = np.where(np.isnan(k + e + a), np.nan, 0.0)
+    seen = np.flatnonzero(k.ravel() > 0)
+    k, e, a = k.ravel()[seen], np.maximum(e.ravel()[seen], 1e-9), a.ravel()[seen]
+    result.ravel()[seen] = -np.log10(np.clip(betainc(k, a, e / (e + a)), 10.0**-MAX_SURPRISE, 1.0)) + 0.0
+    return result
 
 
 def estimate_spread(count: F64, expected: F64) -> float:
@@ -65,7 +66,7 @@ def estimate_spread(count: F64, expected: F64) -> float:
     return float(np.clip(np.sum(e[kept] ** 2) / max(excess, 1e-9), _MIN_SPREAD, _MAX_SPREAD))
 
 
-def add_surprise(con: duckdb.DuckDBPyConnection, source: str, result: str, *, min_others: int = 1) -> None:
+def add_surprise(con: duckdb.DuckDBPyConnection, source: str, result: str) -> None:
     """Per row, how surprising the hits of the *other* rows of its group are.
 
     Parameters
@@ -74,45 +75,49 @@ def add_surprise(con: duckdb.DuckDBPyConnection, source: str, result: str, *, mi
         Table with ``o``, ``key`` (the group), ``cell`` (what it is comparable to) and ``hit`` (BOOLEAN).
         Rows with a null key, cell or hit are left out.
     result
-        Table to create: ``o``, ``value`` (``surprise`` with this row left out; null where the group has
-        fewer than ``min_others`` other rows), ``others`` (rows of the group without this one).
+        Table to create: ``o`` and ``value`` (``surprise`` with this row left out; null where the group has
+        no other row).
 
     Notes
     -----
     The chance of a hit is the cell's rate without the group's own rows, shrunk to the market's rate.
     Chances are summed as integer millionths, so the result does not depend on the order of the sum.
+    Groups are told apart by the 64-bit hash of their key.
     """
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE excess_group AS
         WITH pool AS (
-            SELECT key, cell, count(*) AS n, count(*) FILTER (hit) AS k FROM {source}
+            SELECT hash(key) AS key, cell, count(*) AS n, count(*) FILTER (hit) AS k FROM {source}
             WHERE key IS NOT NULL AND cell IS NOT NULL AND hit IS NOT NULL GROUP BY ALL),
         cells AS (SELECT cell, sum(n) AS n, sum(k) AS k FROM pool GROUP BY cell),
         market AS (SELECT sum(k) / greatest(sum(n), 1) AS rate FROM pool)
         SELECT key, sum(p.n)::BIGINT AS n, sum(p.k)::BIGINT AS k, sum(p.n * round(1e6 *
-            (c.k - p.k + {_CELL_WEIGHT} * rate) / (c.n - p.n + {_CELL_WEIGHT}))::BIGINT)::BIGINT AS micro
-        FROM pool p JOIN cells c USING (cell), market GROUP BY key ORDER BY key
+            (c.k - p.k + {_CELL_WEIGHT} * rate) / (c.n - p.n + {_CELL_WEIGHT}))::BIGINT)::BIGINT AS micro,
+            row_number() OVER (ORDER BY key) - 1 AS g
+        FROM pool p JOIN cells c USING (cell), market GROUP BY key
     """)
-    group = con.execute("SELECT n, k, micro FROM excess_group ORDER BY key").fetchnumpy()
-    values = pd.DataFrame(_left_out(group, min_others))
+    group = con.execute("SELECT n, k, micro FROM excess_group ORDER BY g").fetchnumpy()
+    values = pd.DataFrame(_left_out(group))
     con.register("excess_values", values)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {result} AS
-        WITH grouped AS (SELECT key, row_number() OVER (ORDER BY key) - 1 AS g, n FROM excess_group)
-        SELECT s.o, CASE WHEN s.hit THEN v.if_hit ELSE v.if_not END AS value, n - 1 AS others
-        FROM {source} s JOIN grouped USING (key) JOIN excess_values v USING (g)
-        WHERE s.cell IS NOT NULL AND s.hit IS NOT NULL
+        WITH valued AS (
+            SELECT key, CASE WHEN n > 1 THEN if_hit END AS if_hit, CASE WHEN n > 1 THEN if_not END AS if_not
+            FROM excess_group JOIN excess_values USING (g))
+        SELECT s.o, CASE WHEN s.hit THEN v.if_hit ELSE v.if_not END AS value
+        FROM {source} s JOIN valued v ON v.key = hash(s.key)
+        WHERE s.key IS NOT NULL AND s.cell IS NOT NULL AND s.hit IS NOT NULL
     """)
     con.unregister("excess_values")
     con.execute("DROP TABLE excess_group")
 
 
-def _left_out(group: dict[str, Any], min_others: int) -> dict[str, npt.NDArray[Any]]:
+def _left_out(group: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
     """Per group the surprise of the rest for a row that is a hit and for one that is not."""
     n, k, e = (np.asarray(group[c], dtype=np.float64) for c in ("n", "k", "micro"))
     e = e / 1e6
     spread = estimate_spread(k, e)
-    rest = np.where(n > min_others, e * (n - 1) / np.maximum(n, 1), np.nan)
+    rest = e * (n - 1) / np.maximum(n, 1)
     return {
         "g": np.arange(len(n)),
         "if_hit": surprise(k - 1, rest, spread),

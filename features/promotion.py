@@ -7,8 +7,8 @@ from datetime import datetime
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from features.columns import column, store
 from features.declare import Entity, Feature, Kind
 from features.excess import add_surprise
 from features.flash_sales import add_flash_sales
@@ -19,6 +19,7 @@ F64 = npt.NDArray[np.float64]
 
 NEWCOMER_DAYS = 30
 """An account is a newcomer with its first order, while so young or after so long without one before."""
+_MIN_SALES = 5
 
 
 def _feature(
@@ -204,18 +205,49 @@ def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F6
     return np.where(arrived, missing, np.nan)
 
 
+def usual_price(key: npt.NDArray[np.uint64], price: F64) -> F64:
+    """Median price (the lower of two) of each line's key; NaN where the key has fewer than five lines."""
+    order = np.lexsort((price, key))
+    first = np.flatnonzero(np.diff(key[order], prepend=~key[order][:1]))
+    size = np.diff(np.append(first, len(key)))
+    middle = price[order][first + (size - 1) // 2]
+    result = np.empty(len(key))
+    result[order] = np.repeat(np.where(size >= _MIN_SALES, middle, np.nan), size)
+    return result
+
+
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Create ``f_promotion`` with ``o`` and the columns of ``FEATURES``."""
+    own = _own_facts(con)
+    size = len(own["subsidy_share"])
     _add_subsidies(con)
-    _add_comparisons(con)
-    _add_own_facts(con)
-    _add_prices(con)
+    for name, query in _COMPARED.items():
+        con.execute(f"CREATE OR REPLACE TEMP TABLE excess_source AS {query}")
+        add_surprise(con, "excess_source", name)
     add_flash_sales(con)
-    _collect(con)
+    prices = {"unit_price_log2": _price_gaps(con, size)}
+    looked_up = {name: column(con, table, value, size) for name, (table, value) in _LOOKED_UP.items()}
+    columns = own | prices | looked_up
+    store(con, "f_promotion", {"o": np.arange(size)} | {f.name: columns[f.name] for f in FEATURES})
     con.execute("".join(f"DROP TABLE {name};" for name in (*_TEMPORARY, *_COMPARED)))
 
 
-_TEMPORARY = ("subsidy", "entity_subsidies", "promotion_own", "price_gap", "flash_order", "flash_baseline")
+_TEMPORARY = ("subsidy", "entity_subsidies", "flash_order", "flash_baseline", "excess_source")
+_LOOKED_UP = {
+    "new_user_subsidy": ("subsidy", "taken::INTEGER"),
+    "entity_new_user_subsidies": ("entity_subsidies", "others"),
+    "entity_new_user_subsidy_surprise": ("entity_new_user", "value"),
+    "seller_new_user_subsidy_surprise": ("seller_new_user", "value"),
+    "seller_subsidised_surprise": ("seller_subsidised", "value"),
+    "entity_claim_cancel_surprise": ("entity_cancel", "value"),
+    "seller_claim_cancel_surprise": ("seller_cancel", "value"),
+    "seller_late_refund_surprise": ("seller_refund", "value"),
+    "flash_price_over_base": ("flash_order", "over_base"),
+    "flash_hours": ("flash_order", "hours"),
+    "flash_overlaps": ("flash_order", "parallel"),
+    "flash_baseline_log2": ("flash_baseline", "gap"),
+    "flash_baseline_entities": ("flash_baseline", "entities"),
+}
 _BROKEN = "(status = 'CANCELLED' OR cancelled_at IS NOT NULL OR refunded_at IS NOT NULL)"
 _COMPARED = {
     "entity_new_user": "SELECT o, entity_id AS key, week AS cell, taken AS hit FROM subsidy WHERE entity_id IS NOT NULL",
@@ -233,7 +265,7 @@ def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
     """``subsidy``: per order with a known platform discount, whether a newcomer took it."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE subsidy AS
-        WITH first AS (SELECT buyer_id, min(o) AS o FROM orders GROUP BY buyer_id),
+        WITH first AS (SELECT min(o) AS o FROM orders GROUP BY hash(buyer_id)),
         began AS (SELECT min(created_at) AS at FROM orders),
         known AS (
             SELECT o.*, f.o IS NOT NULL AS is_first, registered_at, began.at AS began
@@ -257,80 +289,40 @@ def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
-def _add_comparisons(con: duckdb.DuckDBPyConnection) -> None:
-    """Entities and sellers beside the market, each order left out of its own group."""
-    for name, query in _COMPARED.items():
-        con.execute(f"CREATE OR REPLACE TEMP TABLE excess_source AS {query}")
-        add_surprise(con, "excess_source", name)
-    con.execute("DROP TABLE excess_source")
-
-
-def _add_own_facts(con: duckdb.DuckDBPyConnection) -> None:
-    """``promotion_own``: what the order's own columns say, by the row functions that score one order too."""
+def _own_facts(con: duckdb.DuckDBPyConnection) -> dict[str, F64]:
+    """What the order's own columns say, by the row functions that also score a single order."""
     steps = ("created", "paid", "shipped", "delivered", "completed", "refunded")
     times = ", ".join(f"coalesce(epoch_us({s}_at) / 1e6, 'NaN'::DOUBLE) AS {s}" for s in steps)
     money = ", ".join(f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in ("total_minor", "platform_discount_minor"))
-    c = con.execute(f"SELECT {times}, {money} FROM orders ORDER BY o").fetchnumpy()
+    rows = con.execute(f"SELECT {times}, {money} FROM orders ORDER BY o").fetchnumpy()
+    c = {name: np.asarray(values, dtype=np.float64) for name, values in rows.items()}
     skipped = steps_skipped(c["paid"], c["shipped"], c["delivered"], c["completed"])
     if any(np.isnan(c[step]).all() for step in ("paid", "shipped")):
         skipped[:] = np.nan
-    own = pd.DataFrame(
-        {
-            "o": np.arange(len(skipped)),
-            "share": subsidy_share(c["total_minor"], c["platform_discount_minor"]),
-            "refund": (c["refunded"] - c["completed"]) / 3600.0,
-            "breach": step_breach_hours(c["created"], c["paid"], c["shipped"], c["delivered"], c["completed"]),
-            "skipped": skipped,
-        }
-    )
-    con.register("promotion_own_values", own)
-    con.execute("CREATE OR REPLACE TEMP TABLE promotion_own AS SELECT * FROM promotion_own_values")
-    con.unregister("promotion_own_values")
+    return {
+        "subsidy_share": subsidy_share(c["total_minor"], c["platform_discount_minor"]),
+        "refund_hours_after_completion": (c["refunded"] - c["completed"]) / 3600.0,
+        "order_step_breach_hours": step_breach_hours(
+            c["created"], c["paid"], c["shipped"], c["delivered"], c["completed"]
+        ),
+        "order_steps_skipped": skipped,
+    }
 
 
-def _add_prices(con: duckdb.DuckDBPyConnection) -> None:
-    """``price_gap``: per order the line whose unit price is farthest from its SKU's or product's median."""
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE price_gap AS
-        WITH line AS (
-            SELECT o, product_id, coalesce(sku_id, '') AS sku_id, currency, unit_price_minor AS price
-            FROM order_items JOIN orders USING (order_id)
-            WHERE unit_price_minor > 0 AND product_id IS NOT NULL AND NOT coalesce(is_sample, false)
-                AND NOT coalesce(is_replacement, false)),
-        sku AS (
-            SELECT product_id, sku_id, currency, median(price) AS usual FROM line
-            GROUP BY ALL HAVING count(*) >= 5),
-        product AS (
-            SELECT product_id, currency, median(price) AS usual FROM line GROUP BY ALL HAVING count(*) >= 5),
-        gap AS (
-            SELECT o, log2(price / coalesce(s.usual, p.usual)) AS gap FROM line
-            LEFT JOIN sku s USING (product_id, sku_id, currency) LEFT JOIN product p USING (product_id, currency))
-        SELECT o, arg_max(gap, (abs(gap), gap)) AS gap FROM gap WHERE gap IS NOT NULL GROUP BY o
-    """)
-
-
-def _collect(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("""
-        CREATE OR REPLACE TABLE f_promotion AS
-        WITH joined AS (
-            SELECT w.o, w.share AS subsidy_share, taken::INTEGER AS new_user_subsidy,
-                es.others AS entity_new_user_subsidies,
-                en.value AS entity_new_user_subsidy_surprise,
-                sn.value AS seller_new_user_subsidy_surprise,
-                ss.value AS seller_subsidised_surprise,
-                ec.value AS entity_claim_cancel_surprise,
-                sc.value AS seller_claim_cancel_surprise,
-                w.refund AS refund_hours_after_completion,
-                sr.value AS seller_late_refund_surprise,
-                fo.over_base AS flash_price_over_base, fo.hours AS flash_hours, fo.parallel AS flash_overlaps,
-                fb.gap AS flash_baseline_log2, fb.entities AS flash_baseline_entities,
-                pg.gap AS unit_price_log2,
-                w.breach AS order_step_breach_hours, w.skipped AS order_steps_skipped
-            FROM promotion_own w LEFT JOIN subsidy USING (o) LEFT JOIN entity_subsidies es USING (o)
-            LEFT JOIN entity_new_user en USING (o) LEFT JOIN seller_new_user sn USING (o)
-            LEFT JOIN seller_subsidised ss USING (o) LEFT JOIN entity_cancel ec USING (o)
-            LEFT JOIN seller_cancel sc USING (o) LEFT JOIN seller_refund sr USING (o)
-            LEFT JOIN flash_order fo USING (o) LEFT JOIN flash_baseline fb USING (o)
-            LEFT JOIN price_gap pg USING (o))
-        SELECT o, COLUMNS(* EXCLUDE (o))::DOUBLE FROM joined ORDER BY o
-    """)
+def _price_gaps(con: duckdb.DuckDBPyConnection, size: int) -> F64:
+    """Per order the line whose unit price is farthest from its SKU's or product's median, as log2."""
+    line = con.execute("""
+        SELECT o, unit_price_minor::DOUBLE AS price, hash(product_id, currency) AS product,
+            hash(product_id, sku_id, currency) AS sku
+        FROM order_items JOIN orders USING (order_id)
+        WHERE unit_price_minor > 0 AND product_id IS NOT NULL AND NOT coalesce(is_sample, false)
+            AND NOT coalesce(is_replacement, false)
+    """).fetchnumpy()
+    o, price = np.asarray(line["o"]), np.asarray(line["price"])
+    by_sku = usual_price(np.asarray(line["sku"]), price)
+    usual = np.where(np.isnan(by_sku), usual_price(np.asarray(line["product"]), price), by_sku)
+    gap = np.log2(price / usual)
+    above, below = np.full(size, np.nan), np.full(size, np.nan)
+    np.fmax.at(above, o, gap)
+    np.fmin.at(below, o, gap)
+    return np.where(above >= -below, above, below)

@@ -29,27 +29,27 @@ def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
     """
     for level in LEVELS:
         _add_copies(con, level)
-    union = " UNION ALL ".join(f"SELECT *, {n} AS level FROM copy_{level}" for n, level in enumerate(LEVELS))
+    tops = ", ".join(
+        f"""struct_pack(weight := c{n}.letters * log2(1 + c{n}.copies), copies := c{n}.copies, level := {n},
+            c := c{n}.c, same := c{n}.copies_same_seller, letters := c{n}.letters)"""
+        for n in range(len(LEVELS))
+    )
+    joins = " ".join(f"JOIN copy_{level} c{n} USING (r)" for n, level in enumerate(LEVELS) if n)
+    surprises = ", ".join(f"c{n}.seller_surprise" for n in range(len(LEVELS)))
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE review_copy AS
-        WITH every AS ({union}),
-        counting AS (
-            SELECT *, CASE WHEN copies >= {MIN_ACCOUNTS - 1} THEN core ELSE 0 END AS letters FROM every),
-        best AS (
-            SELECT r, area, max(bucket) AS bucket, max(seller_surprise) AS seller_surprise,
-                arg_max(struct_pack(level, c, copies, copies_same_seller, letters),
-                    (letters * log2(1 + copies), copies, level)) AS top
-            FROM counting GROUP BY r, area),
-        cell AS (
-            SELECT area, (top.letters // 8)::INTEGER AS x, floor(log2(1 + top.copies))::INTEGER AS y, count(*) AS n
-            FROM best GROUP BY ALL),
+        WITH best AS (
+            SELECT r, c0.area, c0.bucket, greatest({surprises}) AS seller_surprise, greatest({tops}) AS top
+            FROM copy_exact c0 {joins}),
+        celled AS (
+            SELECT *, (top.letters // 8)::INTEGER AS x, floor(log2(1 + top.copies))::INTEGER AS y FROM best),
+        cell AS (SELECT area, x, y, count(*) AS n FROM celled GROUP BY ALL),
         shares AS (
             SELECT a.area, a.x, a.y, sum(b.n) FILTER (b.x >= a.x AND b.y >= a.y) / sum(b.n) AS share
             FROM cell a JOIN cell b USING (area) GROUP BY ALL)
-        SELECT r, b.area, bucket, seller_surprise, top.level * 1000000000::BIGINT + top.c AS group_id, top.copies AS copies,
-            top.copies_same_seller AS copies_same_seller, top.letters AS core, share
-        FROM best b JOIN shares s ON s.area = b.area AND s.x = (top.letters // 8)::INTEGER
-            AND s.y = floor(log2(1 + top.copies))::INTEGER
+        SELECT r, area, bucket, seller_surprise, top.level * 1000000000::BIGINT + top.c AS group_id, top.copies AS copies,
+            top.same AS copies_same_seller, top.letters AS core, share
+        FROM celled JOIN shares USING (area, x, y)
     """)
     con.execute("".join(f"DROP TABLE copy_{level};" for level in LEVELS))
     con.execute(f"""
@@ -73,8 +73,8 @@ def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
     """
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE copy_member AS
-        SELECT r, {level}_id AS c, {level}_core AS core, coalesce(buyer_id, 'review ' || r) AS account,
-            coalesce(seller_id, '') AS seller_id, coalesce(area, -1) AS area, coalesce(category, -1) AS category,
+        SELECT r, {level}_id AS c, {level}_core AS core, coalesce(hash(buyer_id), r::UBIGINT) AS account,
+            coalesce(hash(seller_id), 0) AS seller, coalesce(area, -1) AS area, coalesce(category, -1) AS category,
             telling_letters, floor(2 * log2(greatest(telling_letters, 1)))::INTEGER AS bucket
         FROM review_row JOIN review_text USING (r) WHERE {level}_id >= 0
     """)
@@ -84,13 +84,13 @@ def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
         member AS (SELECT * FROM copy_member SEMI JOIN repeated USING (c)),
         everywhere AS (SELECT c, count(DISTINCT account) AS n FROM member GROUP BY c),
         by_area AS (SELECT c, area, count(DISTINCT account) AS n FROM member GROUP BY ALL),
-        by_seller AS (SELECT c, area, seller_id, count(DISTINCT account) AS n FROM member GROUP BY ALL),
+        by_seller AS (SELECT c, area, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL),
         by_category AS (SELECT c, area, category, count(DISTINCT account) AS n FROM member GROUP BY ALL),
         by_both AS (
-            SELECT c, area, category, seller_id, count(DISTINCT account) AS n FROM member GROUP BY ALL)
-        SELECT c, area, category, seller_id, w.n - 1 AS copies, s.n - 1 AS copies_same_seller, a.n - s.n AS
+            SELECT c, area, category, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL)
+        SELECT c, area, category, seller, w.n - 1 AS copies, s.n - 1 AS copies_same_seller, a.n - s.n AS
             elsewhere, g.n - b.n AS in_category
-        FROM by_both b JOIN by_category g USING (c, area, category) JOIN by_seller s USING (c, area, seller_id)
+        FROM by_both b JOIN by_category g USING (c, area, category) JOIN by_seller s USING (c, area, seller)
         JOIN by_area a USING (c, area) JOIN everywhere w USING (c)
     """)
     con.execute(f"""
@@ -98,22 +98,23 @@ def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
         WITH member AS (
             SELECT m.*, coalesce(n.copies, 0) AS copies, coalesce(n.copies_same_seller, 0) AS copies_same_seller,
                 coalesce(n.elsewhere, 0) AS elsewhere, coalesce(n.in_category, 0) AS in_category
-            FROM copy_member m LEFT JOIN copy_count n USING (c, area, category, seller_id)),
+            FROM copy_member m LEFT JOIN copy_count n USING (c, area, category, seller)),
         collided AS (SELECT area, bucket, sum(elsewhere) / count(*) AS mean FROM member GROUP BY ALL),
         coincidence AS (
             SELECT area, bucket, min(mean) OVER (PARTITION BY area ORDER BY bucket) AS mean FROM collided),
-        sizes AS (SELECT area, category, seller_id, count(*) AS n FROM copy_member GROUP BY ALL),
+        sizes AS (SELECT area, category, seller, count(*) AS n FROM copy_member GROUP BY ALL),
         size AS (
-            SELECT area, category, seller_id, sum(n) OVER (PARTITION BY area, seller_id) AS n_seller,
+            SELECT area, category, seller, sum(n) OVER (PARTITION BY area, seller) AS n_seller,
                 sum(n) OVER (PARTITION BY area) - n_seller AS n_else,
                 sum(n) OVER (PARTITION BY area, category) - n AS n_category FROM sizes),
         rated AS (
             SELECT m.*, n_seller, n_category, (elsewhere + mean + greatest(0.02, 20 * pow(2, -telling_letters / 4)))
                 / (n_else + 50) AS rate
-            FROM member m JOIN coincidence USING (area, bucket) JOIN size USING (area, category, seller_id)),
+            FROM member m JOIN coincidence USING (area, bucket) JOIN size USING (area, category, seller)),
         expected AS (
             SELECT *, n_seller * greatest(rate, (in_category + 200 * rate) / (n_category + 200)) AS e FROM rated)
-        SELECT r, c, core, bucket, area, copies, copies_same_seller,
+        SELECT r, c, CASE WHEN copies >= {MIN_ACCOUNTS - 1} THEN core ELSE 0 END AS letters, bucket, area, copies,
+            copies_same_seller,
             least({MAX_BITS}, copies_same_seller * log10((1 + e) / e)) AS seller_surprise
         FROM expected
     """)

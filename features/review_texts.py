@@ -21,6 +21,7 @@ from features.text import (
     frequency_bucket,
     letters,
     near_duplicates,
+    phrase_frequency,
     shingle_chunks,
     text_lengths,
 )
@@ -83,10 +84,12 @@ def _groups(corpus: _Corpus) -> dict[str, npt.NDArray[Any]]:
     """Per review and level, the group of its text and the letters that are the group's own."""
     copies = np.bincount(corpus.text_of)
     similar = near_duplicates(corpus.distinct, corpus.common, tuple(LEVELS.values())[1:])
+    frequency = phrase_frequency(corpus.distinct, copies)
     result: dict[str, npt.NDArray[Any]] = {}
     for level, label in zip(LEVELS, [np.arange(len(copies)), *similar], strict=True):
         result[f"{level}_id"] = label[corpus.text_of]
-        result[f"{level}_core"] = exclusive_letters(corpus.distinct, copies, label)[result[f"{level}_id"]]
+        core = exclusive_letters(corpus.distinct, copies, label, frequency)
+        result[f"{level}_core"] = core[label][corpus.text_of]
     return result
 
 

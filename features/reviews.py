@@ -205,25 +205,27 @@ _TEMPORARY = (
 
 
 def _add_rows(con: duckdb.DuckDBPyConnection) -> None:
-    """``review_row``: every review with its order, product, category and currency area as integers."""
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE review_order AS
-        SELECT review_id, o FROM reviews r JOIN orders USING (order_id)
-        UNION ALL
-        SELECT review_id, max(o) FROM reviews r JOIN orders o USING (buyer_id, seller_id)
-        WHERE r.order_id IS NULL AND o.created_at <= r.created_at GROUP BY review_id
-    """)
+    """``review_row``: every review with its order, product, category and currency area as integers.
+
+    A review without an order id belongs to the buyer's last order at the seller before it.
+    """
     con.execute("""
         CREATE OR REPLACE TEMP TABLE review_row AS
-        WITH lacking AS (
+        WITH guessed AS (
+            SELECT review_id, max(o) AS o FROM reviews r JOIN orders o USING (buyer_id, seller_id)
+            WHERE r.order_id IS NULL AND o.created_at <= r.created_at GROUP BY review_id),
+        found AS (
+            SELECT r.*, o.o AS found FROM reviews r LEFT JOIN orders o USING (order_id) WHERE r.order_id IS NOT NULL
+            UNION ALL
+            SELECT r.*, g.o AS found FROM reviews r LEFT JOIN guessed g USING (review_id) WHERE r.order_id IS NULL),
+        lacking AS (
             SELECT order_id, min_by(product_id, line_no) AS product_id FROM order_items
-            WHERE order_id IN (SELECT order_id FROM reviews WHERE product_id IS NULL) GROUP BY order_id),
+            WHERE order_id IN (SELECT order_id FROM found WHERE product_id IS NULL) GROUP BY order_id),
         filled AS (
-            SELECT review_id, o.o, r.created_at, r.rating, r.text, o.currency, o.order_id,
+            SELECT review_id, o.o, o.order_id, o.currency, r.created_at, r.rating, r.text,
                 coalesce(r.buyer_id, o.buyer_id) AS buyer_id, coalesce(r.seller_id, o.seller_id) AS seller_id,
                 coalesce(r.product_id, l.product_id) AS product_id
-            FROM reviews r LEFT JOIN review_order USING (review_id) LEFT JOIN orders o USING (o)
-            LEFT JOIN lacking l ON l.order_id = o.order_id),
+            FROM found r LEFT JOIN orders o ON o.o = r.found LEFT JOIN lacking l ON l.order_id = o.order_id),
         area AS (SELECT currency, row_number() OVER (ORDER BY currency) - 1 AS area
             FROM (SELECT DISTINCT currency FROM orders)),
         product AS (SELECT product_id, row_number() OVER (ORDER BY product_id) - 1 AS product
@@ -239,8 +241,7 @@ def _add_rows(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE review_title AS
         SELECT DISTINCT product, area, category, title FROM review_row
-        WHERE product IS NOT NULL AND title IS NOT NULL;
-        DROP TABLE review_order; ALTER TABLE review_row DROP COLUMN title
+        WHERE product IS NOT NULL AND title IS NOT NULL
     """)
 
 
@@ -304,7 +305,7 @@ def _compare(con: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
 
 
 def _collect(con: duckdb.DuckDBPyConnection) -> None:
-    """One row per order: the most telling of its reviews."""
+    """One row per order with a review or a seller to compare: the most telling of its reviews."""
     con.execute("""
         CREATE OR REPLACE TABLE f_reviews AS
         WITH by_order AS (
@@ -338,7 +339,7 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
             LEFT JOIN seller_rushed ru ON ru.o = r LEFT JOIN reviewer_five_star fs ON fs.o = r
             WHERE w.o IS NOT NULL GROUP BY w.o),
         joined AS (
-            SELECT orders.o, b.* EXCLUDE (o), s.value AS seller_five_star_rate_surprise
-            FROM orders LEFT JOIN by_order b USING (o) LEFT JOIN seller_five_star s USING (o))
-        SELECT o, COLUMNS(* EXCLUDE (o))::DOUBLE FROM joined ORDER BY o
+            SELECT o, b.* EXCLUDE (o), s.value AS seller_five_star_rate_surprise
+            FROM by_order b FULL JOIN seller_five_star s USING (o))
+        SELECT o, COLUMNS(* EXCLUDE (o))::DOUBLE FROM joined
     """)

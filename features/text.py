@@ -25,6 +25,7 @@ __all__ = [
     "frequency_bucket",
     "letters",
     "near_duplicates",
+    "phrase_frequency",
     "exclusive_letters",
     "shingle_chunks",
     "text_lengths",
@@ -199,7 +200,9 @@ def _chained(size: int, left: I64, right: I64) -> I64:
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
-def exclusive_letters(text: Letters, copies: I64, label: I64) -> F64:
+def exclusive_letters(
+    text: Letters, copies: I64, label: I64, frequency: npt.NDArray[np.int32]
+) -> F64:
     """Per label, the letters that its texts share word for word and hardly anybody else writes.
 
     A phrase of eight letters (four ideographs) counts when at least half of the label's reviews hold it
@@ -212,6 +215,8 @@ def exclusive_letters(text: Letters, copies: I64, label: I64) -> F64:
         n distinct texts and how many reviews have each.
     label
         Group of each text, as ``near_duplicates`` gives it.
+    frequency
+        ``phrase_frequency`` of the same texts.
 
     Returns
     -------
@@ -223,7 +228,7 @@ def exclusive_letters(text: Letters, copies: I64, label: I64) -> F64:
     heard = np.bincount(label[chosen], weights=copies[chosen], minlength=len(reviews))
     phrase, uses = _phrases(text.take(chosen), copies[chosen], label[chosen])
     owner = (phrase >> _HASH_BITS).astype(np.int64)
-    everywhere = _phrase_frequency(text, copies)[((phrase & _HASH) >> np.uint64(16)).astype(np.int64)]
+    everywhere = frequency[((phrase & _HASH) >> np.uint64(16)).astype(np.int64)]
     shared = (2 * uses >= heard[owner]) & (everywhere <= 2 * reviews[owner])
     weight = np.where(phrase & np.uint64(1), 2.5, 1.0)
     return np.bincount(owner, weights=weight * shared, minlength=len(reviews))
@@ -250,7 +255,7 @@ def _phrases(text: Letters, copies: I64, label: I64) -> tuple[U64, I64]:
     return key[order][first], np.add.reduceat(weight[order], first) if len(first) else weight
 
 
-def _phrase_frequency(text: Letters, copies: I64) -> npt.NDArray[np.int32]:
+def phrase_frequency(text: Letters, copies: I64) -> npt.NDArray[np.int32]:
     """Reviews that hold each phrase, by the upper 24 of its 40 hash bits."""
     count = np.zeros(1 << 24, dtype=np.int32)
     for owner, value, wide in shingle_chunks(text, PHRASE_WIDTH):
