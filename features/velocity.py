@@ -2,11 +2,12 @@
 
 The contract of a window: an order at ``t`` sees the orders of the same key with ``created_at`` in
 ``[t − w, t)``, so orders of the same instant are not in each other's history. Money is summed within one
-currency only. A null key has no history (null, not 0); null values are not counted.
+currency only. A null key has no history (null, not 0); null values are not counted, and a sum is null where
+orders were seen and none of them had a value, or where the market knows no value at all.
 
-A key hotter than ``HOT_KEY_LIMIT`` orders in the window is answered by a rule that every path shares: the
-count stops at the limit, and any other aggregate is null. A shared office network is not the key to
-anything, and one order's look-up must not read a hundred thousand rows.
+A key hotter than ``HOT_KEY_LIMIT`` orders in the window (for a sum: in its currency) is answered by a rule
+that every path shares: the count stops at the limit, and any other aggregate is null. A shared office
+network is not the key to anything, and one order's look-up must not read a hundred thousand rows.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ HOT_KEY_LIMIT = 1000
 
 WINDOW_HOURS: dict[str, int] = {"1h": 1, "24h": 24, "7d": 168, "30d": 720, "90d": 2160}
 """Window name → length in hours."""
+
+_HOUR = 3_600_000_000
+"""Microseconds, the resolution of the contract's times."""
 
 Function = Literal["count", "sum", "nunique"]
 
@@ -82,6 +86,14 @@ AGGREGATES: tuple[Aggregate, ...] = (
 )
 
 
+_NULL_MEANS: dict[Function, str] = {
+    "count": "",
+    "sum": f", the key is hotter than {HOT_KEY_LIMIT} orders of the currency in the window, or orders are "
+    "there and none has an amount",
+    "nunique": f", or the key is hotter than {HOT_KEY_LIMIT} orders in the window",
+}
+
+
 def _describe(aggregate: Aggregate) -> Feature:
     key = " and ".join(aggregate.key)
     what = {
@@ -93,7 +105,7 @@ def _describe(aggregate: Aggregate) -> Feature:
     return Feature(
         name=aggregate.name,
         meaning=f"Number or amount of {what} with the same {key} in the {aggregate.window} before the order.",
-        null_means=f"The order has no {key}, or the key is hotter than {HOT_KEY_LIMIT} orders in the window.",
+        null_means=f"The order has no {key}{_NULL_MEANS[aggregate.function]}.",
         needs=tuple(f"orders.{column}" for column in columns),
         kind="window",
         entity=aggregate.entity,
@@ -128,10 +140,9 @@ def window_features(orders: ibis.Table, *, distinct_over_window: bool = True) ->
 
 def _expression(orders: ibis.Table, aggregate: Aggregate, distinct_over_window: bool) -> Any:
     group = [*aggregate.key, *(["currency"] if aggregate.function == "sum" else [])]
-    hours = ibis.interval(hours=WINDOW_HOURS[aggregate.window])
-    window = ibis.window(
-        group_by=group, order_by="created_at", between=(-hours, -ibis.interval(microseconds=1))
-    )
+    # both bounds as microseconds: Spark wants one interval type for a frame
+    length, instant = (ibis.interval(microseconds=n) for n in (WINDOW_HOURS[aggregate.window] * _HOUR, 1))
+    window = ibis.window(group_by=group, order_by="created_at", between=(-length, -instant))
     seen = orders.count().over(window)
     value = _value(orders, aggregate, seen, window, distinct_over_window)
     known = orders[aggregate.key[0]].notnull()
@@ -145,7 +156,8 @@ def _value(orders: ibis.Table, aggregate: Aggregate, seen: Any, window: Any, dis
         return ibis.least(seen, HOT_KEY_LIMIT)
     column = orders[aggregate.column]
     if aggregate.function == "sum":
-        value = column.sum().over(window).coalesce(0)
+        nothing = (seen == 0) & (column.count().as_scalar() > 0)
+        value = nothing.ifelse(0, column.sum().over(window))
     elif distinct:
         value = column.nunique().over(window)
     else:
