@@ -169,6 +169,15 @@ FEATURES: tuple[Feature, ...] = (
         source="6.1",
     ),
     _feature(
+        "commission_rarity",
+        "Share of the market's campaign terms with at least as high a commission; small means that the "
+        "seller gives away far more than others do.",
+        _NO_CAMPAIGN,
+        (*_CAMPAIGN, "campaigns.creator_commission_bp"),
+        "order",
+        source="6.1",
+    ),
+    _feature(
         "campaign_hours_outside",
         "Hours by which the order is outside the promotion period of its campaign, 0 inside.",
         _NO_CAMPAIGN,
@@ -295,10 +304,14 @@ def _add_campaigns(con: duckdb.DuckDBPyConnection) -> None:
             SELECT o, product_id, c.campaign_id AS hit, creator_commission_bp + coalesce(partner_commission_bp, 0) AS bp,
                 greatest(date_diff('second', created_at, starts_at), date_diff('second', ends_at, created_at), 0)
                     / 3600.0 AS outside
-            FROM line LEFT JOIN campaigns c USING (campaign_id, product_id))
-        SELECT o, max(bp) AS bp, min(outside) AS outside,
+            FROM line LEFT JOIN campaigns c USING (campaign_id, product_id)),
+        terms AS (
+            SELECT creator_commission_bp + coalesce(partner_commission_bp, 0) AS bp, count(*) AS n FROM campaigns
+            WHERE creator_commission_bp IS NOT NULL GROUP BY bp),
+        rank AS (SELECT bp, sum(n) OVER (ORDER BY bp DESC) / sum(n) OVER () AS share FROM terms)
+        SELECT o, max(bp) AS bp, min(share) AS rarity, min(outside) AS outside,
             CASE WHEN count(product_id) > 0 THEN (count(hit) = 0)::INTEGER END AS product_missing
-        FROM matched GROUP BY o
+        FROM matched LEFT JOIN rank USING (bp) GROUP BY o
     """)
 
 
@@ -316,7 +329,7 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
                     least(creator_seller, buyer_seller)) AS affiliate_cycle_strength,
                 entity_orders - 1 AS creator_seller_entity_orders, re.value AS creator_repeat_buyers_surprise,
                 ne.value AS creator_new_accounts_surprise, rf.value AS creator_late_refund_surprise,
-                bp AS commission_total_bp, outside AS campaign_hours_outside,
+                bp AS commission_total_bp, rarity AS commission_rarity, outside AS campaign_hours_outside,
                 product_missing AS campaign_product_missing, follower_count AS creator_follower_count,
                 public_video_count AS creator_public_video_count,
                 identity_verified::INTEGER AS creator_identity_verified, creator_days AS creator_age_days

@@ -19,7 +19,9 @@ _MAX_TOGETHER = 60
 
 
 def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``review_copy`` (one row per review with letters) and ``order_review_cluster`` (o, cluster_id).
+    """Create ``review_copy``, one row per review with letters, and ``order_review_cluster`` (o, cluster_id).
+
+    The latter has one row per order whose review is worded as those of at least two other accounts.
 
     ``review_copy``: ``r``; ``group_id``, ``copies`` and ``copies_same_seller`` (other accounts), ``core``
     (letters in common) of the level at which the group of three or more accounts is most (letters times
@@ -55,11 +57,11 @@ def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"""
         CREATE OR REPLACE TABLE order_review_cluster AS
         WITH grouped AS (
-            SELECT o, group_id, copies FROM review_copy JOIN review_row USING (r)
-            WHERE copies >= {MIN_ACCOUNTS - 1} AND core >= {_GROUP_CORE}
+            SELECT o, group_id, core * log2(1 + copies) AS weight FROM review_copy JOIN review_row USING (r)
+            WHERE o IS NOT NULL AND copies >= {MIN_ACCOUNTS - 1} AND core >= {_GROUP_CORE}
                 AND copies <= 10 + {_GROUP_SHARE} * (SELECT count(*) FROM review_copy))
-        SELECT DISTINCT o, dense_rank() OVER (ORDER BY group_id) - 1 AS cluster_id FROM grouped
-        WHERE o IS NOT NULL ORDER BY o, cluster_id
+        SELECT o, dense_rank() OVER (ORDER BY group_id) - 1 AS cluster_id FROM grouped
+        QUALIFY row_number() OVER (PARTITION BY o ORDER BY weight DESC, group_id) = 1
     """)
 
 
