@@ -46,6 +46,8 @@ class Parcel(IntEnum):
     """Travels in the parcel of the first order of its combined group."""
     EXPRESS = 11
     """A genuine courier run across town: accepted, delivered, hours later."""
+    OLD_NUMBER = 12
+    """A genuine parcel for which the shop typed the number of its parent's parcel again."""
 
 
 class Fate(IntEnum):

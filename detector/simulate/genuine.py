@@ -6,7 +6,7 @@ import numpy as np
 
 from detector.simulate.draft import LIVE, SEARCH, SHOP, SHOWCASE, VIDEO
 from detector.simulate.frame import DAY, HOUR, MINUTE, Array, pick
-from detector.simulate.people import ip_addresses
+from detector.simulate.people import ip_addresses, new_handles
 from detector.simulate.world import World, draw_sellers
 
 __all__ = ["add_genuine", "affiliate_of", "hands", "shopping_times"]
@@ -156,6 +156,7 @@ def hands(rng: np.random.Generator, world: World, buyer: Array, created: Array) 
     for name, share in (("device1", 0.3), ("device2", 0.15)):
         other = buyers[name][buyer]
         device = np.where((other >= 0) & (chance < share), other, device)
+    device = np.where(rng.random(n) < 0.03, new_handles(rng, n), device)
     second, work = buyers["payment1"][buyer], buyers["work"][buyer]
     return {
         "device": np.where(rng.random(n) < 0.03, -1, device),

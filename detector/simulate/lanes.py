@@ -56,6 +56,7 @@ def assign_lanes(world: World, carriers: Carriers) -> None:
     own = orders["ship_city"] < 0
     orders["ship_city"][own] = sellers["ship_city"][seller[own]]
     orders["ship_post"][own] = sellers["ship_post"][seller[own]]
+    _second_warehouses(world, rng, np.flatnonzero(own))
     origin = world.geo.city_country[orders["ship_city"]]
     cross = origin != world.addresses["country"][orders["address"]]
     orders["cross"][:] = cross
@@ -63,6 +64,20 @@ def assign_lanes(world: World, carriers: Carriers) -> None:
     chosen = (key % np.uint64(10_000)).astype(float) / 10_000
     orders["carrier"][:] = _by_share(world, carriers, origin, cross, chosen)
     _carrier_switch(world, carriers, rng)
+
+
+def _second_warehouses(world: World, rng: np.random.Generator, rows: Array) -> None:
+    """One shop in eleven sends a third of its orders from a second city of its country."""
+    seller = world.orders["seller"][rows].astype(np.int64)
+    rows = rows[(mix(seller, 42) % np.uint64(11) == 0) & (rng.random(len(rows)) < 0.35)]
+    seller = world.orders["seller"][rows].astype(np.int64)
+    country = world.geo.city_country[world.orders["ship_city"][rows]]
+    cities = np.bincount(world.geo.city_country)[country]
+    place = mix(seller, 43)
+    city = world.geo.first_city[country] + (place % cities.astype(np.uint64)).astype(np.int64)
+    world.orders["ship_city"][rows] = city
+    offset = (mix(seller, 44) % world.geo.post_count[city].astype(np.uint64)).astype(np.int64)
+    world.orders["ship_post"][rows] = world.geo.post_first[city] + offset
 
 
 def _by_share(world: World, carriers: Carriers, country: Array, cross: Array, chosen: Array) -> Array:

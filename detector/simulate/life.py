@@ -44,7 +44,7 @@ def live(world: World) -> Life:
     paid = np.where(unpaid, -1, orders["created"] + _payment_delay(rng, n))
     label, shipped = _dispatch(rng, world, paid)
     arrived = shipped + _travel(rng, world)
-    lost = natural & (rng.random(n) < 0.006)
+    lost = natural & (rng.random(n) < 0.012)
     life = Life(
         paid=paid,
         label=label,

@@ -64,6 +64,7 @@ def replacements(world: World, rng: np.random.Generator, quota: int) -> None:
         exchange=exchange,
         replacement=~exchange,
         parent=parent,
+        parcel=np.where(rng.random(n) < 0.2, Parcel.OLD_NUMBER, Parcel.NORMAL),
         fate=Fate.DELIVER,
         review=Review.NONE,
         **{name: orders[name][parent] for name in copied},

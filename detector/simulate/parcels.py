@@ -104,7 +104,7 @@ def _sources(rng: np.random.Generator, world: World, life: Life, order: Array, m
     shipment_of = np.full(len(world.orders), -1, dtype=np.int64)
     shipment_of[order[::-1]] = own[::-1]
     source = own.copy()
-    together = np.flatnonzero(mode == Parcel.COMBINED)
+    together = np.flatnonzero(np.isin(mode, (Parcel.COMBINED, Parcel.OLD_NUMBER)))
     source[together] = shipment_of[world.orders["parent"][order[together]]]
     source[source < 0] = own[source < 0]
     strangers = _strangers(rng, world, life, order, mode)
@@ -138,17 +138,24 @@ def _strangers(rng: np.random.Generator, world: World, life: Life, order: Array,
 
 
 def _targets(rng: np.random.Generator, world: World, order: Array, mode: Array) -> tuple[Array, Array]:
-    """City and postcode the parcel is really carried to."""
+    """City and postcode the parcel is really carried to.
+
+    A few genuine ones follow their buyer to another city, more go to a counter or locker of the city.
+    """
     geo, addresses = world.geo, world.addresses
     address = world.orders["address"][order]
     city, post = addresses["city"][address].astype(np.int64), addresses["post"][address].astype(np.int64)
-    away = np.flatnonzero(mode == Parcel.ELSEWHERE)
+    away = np.flatnonzero(
+        (mode == Parcel.ELSEWHERE) | ((mode == Parcel.NORMAL) & (rng.random(len(mode)) < 0.003))
+    )
     other = geo.draw_cities(rng, geo.city_country[city[away]])
     step = np.where(other == city[away], 1, 0)
     first = geo.first_city[geo.city_country[other]]
     size = np.bincount(geo.city_country)[geo.city_country[other]]
     city[away] = first + (other - first + step) % size
     post[away] = geo.draw_postcodes(rng, city[away])
+    counter = np.flatnonzero(rng.random(len(mode)) < 0.03)
+    post[counter] = geo.draw_postcodes(rng, city[counter])
     return city, post
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "fixed_ip",
     "full_names",
     "ip_addresses",
+    "move_together",
     "new_handles",
     "new_phones",
     "phone_numbers",
@@ -98,6 +99,23 @@ def _workplaces(addresses: Frame, geo: Geo, rng: np.random.Generator, city: Arra
     work = np.full(len(city), -1, dtype=np.int64)
     work[chosen] = new_addresses(addresses, geo, rng, city[chosen].astype(np.int64), COMPANY, flats=0.9)
     return work
+
+
+def move_together(buyers: Frame, rng: np.random.Generator) -> None:
+    """Let one account in eight live with another: one roof and router, often a card, at times a device."""
+    n = len(buyers)
+    by_country = np.lexsort((rng.random(n), buyers["country"]))
+    joins = np.flatnonzero(rng.random(n - 1) < 0.125) + 1
+    joins = joins[np.diff(joins, prepend=-1) > 1]
+    one, other = by_country[joins - 1], by_country[joins]
+    same = buyers["country"][one] == buyers["country"][other]
+    one, other = one[same], other[same]
+    for column, share in (("home", 1.0), ("nat", 1.0), ("payment0", 0.3), ("device1", 0.15)):
+        shared = rng.random(len(one)) < share
+        buyers[column][other[shared]] = buyers[column][one[shared]]
+    family = buyers["name"][one] // _FAMILY_SPAN * _FAMILY_SPAN
+    related = rng.random(len(one)) < 0.6
+    buyers["name"][other[related]] = (family + buyers["name"][other] % _FAMILY_SPAN)[related]
 
 
 def full_names(geo: Geo, country: Array, name: Array) -> pa.StringArray:

@@ -48,7 +48,7 @@ class Cast:
 
     def victim(self, rng: np.random.Generator, attack: str) -> int:
         """An innocent shop with an honest trade of its own."""
-        able = np.flatnonzero((self.counts >= 60) & (self.counts <= 400))
+        able = np.flatnonzero((self.counts >= 100) & (self.counts <= 600))
         able = able[~np.isin(able, sorted(self.guilty.keys() | self.victims.keys()))]
         chosen = int(able[int(rng.integers(len(able)))]) if len(able) else int(np.argmax(self.counts))
         self.victims.setdefault(chosen, set()).add(attack)
@@ -61,7 +61,7 @@ def split(rng: np.random.Generator, quota: int, low: int, high: int) -> list[int
     left = quota
     while left > 0:
         size = int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
-        size = left if left < low * 2 or size > left else size
+        size = left if left - size < low else size
         sizes.append(size)
         left -= size
     return sizes

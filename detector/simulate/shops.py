@@ -68,8 +68,9 @@ def add_sellers(
     sellers: Frame, addresses: Frame, geo: Geo, rng: np.random.Generator, params: Params
 ) -> Array:
     """One shop per 35 orders, a heavy tail of sizes, half of them exporting from China."""
-    n = max(30, round(params.orders / 34.5))
+    n = max(60, round(params.orders / 34.5))
     country = pick(rng, geo.seller_share, n)
+    country[: len(geo.countries)] = np.arange(len(geo.countries))
     city = geo.draw_cities(rng, country)
     warehouse = new_addresses(addresses, geo, rng, city, COMPANY, flats=0.3)
     owner_home = new_addresses(addresses, geo, rng, city)
@@ -101,13 +102,15 @@ def add_sellers(
 
 
 def _markets(geo: Geo, rng: np.random.Generator, country: Array) -> tuple[Array, Array]:
-    """Where a shop sells: at home, or from China mostly abroad."""
+    """Where a shop sells: at home, or from China mostly abroad. The first of each country sells at home."""
     n = len(country)
     china = geo.country("CN")
     abroad = np.where(np.arange(len(geo.countries)) == china, 0.1, 1.0) * geo.buyer_share
     export = country == china
     first = np.where(export, pick(rng, abroad, n), country)
     second = np.where(export & (rng.random(n) < 0.4), pick(rng, abroad, n), first)
+    at_home = len(geo.countries)
+    first[:at_home], second[:at_home] = country[:at_home], country[:at_home]
     return first, second
 
 

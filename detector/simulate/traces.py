@@ -26,11 +26,30 @@ _STEPS = (
     "AVAILABLE_FOR_PICKUP",
     "DELIVERED",
     "EXCEPTION",
+    "NOT_FOUND",
+    "RETURNING",
+    "RETURNED",
     "PICKED_UP",
     "DELIVERED",
 )
 """Columns of the step matrix; the last two are a recycled number's earlier parcel."""
-LABEL, PICKED, HUB, CUSTOMS, NEAR, OUT, MISSED, LOCKER, DONE, ODD, OLD_PICKED, OLD_DONE = range(12)
+(
+    LABEL,
+    PICKED,
+    HUB,
+    CUSTOMS,
+    NEAR,
+    OUT,
+    MISSED,
+    LOCKER,
+    DONE,
+    ODD,
+    UNSEEN,
+    BACK,
+    HOME,
+    OLD_PICKED,
+    OLD_DONE,
+) = range(len(_STEPS))
 
 
 @dataclass(slots=True)
@@ -123,7 +142,13 @@ def _fill_times(rng: np.random.Generator, s: Shipments, at: Array) -> None:
     at[:, DONE] = np.where(arrives, got, -1)
     odd = go & (rng.random(n) < 0.015)
     at[:, ODD] = np.where(odd, sent + (on_way * 0.63).astype(np.int64), -1)
-    missing = np.array([0.35, 0.04, 0.12, 0.2, 0.15, 0.12, 0.0, 0.0, 0.012, 0.0, 0.0, 0.0])
+    asked = (s.label >= 0) & (rng.random(n) < 0.02)
+    at[:, UNSEEN] = np.where(asked, s.label + rng.integers(5, 120, n) * MINUTE, -1)
+    returned = s.lost & go & (rng.random(n) < 0.5)
+    at[:, MISSED] = np.where(returned, sent + (on_way * 0.5).astype(np.int64), at[:, MISSED])
+    at[:, BACK] = np.where(returned, sent + (on_way * rng.uniform(0.6, 0.8, n)).astype(np.int64), -1)
+    at[:, HOME] = np.where(returned, sent + (on_way * rng.uniform(1.0, 1.5, n)).astype(np.int64), -1)
+    missing = np.array([0.35, 0.04, 0.12, 0.2, 0.15, 0.12, 0, 0, 0.012, 0, 0, 0, 0.1, 0, 0])
     at[rng.random(at.shape) < missing] = -1
 
 
@@ -164,7 +189,7 @@ def _clock_slip(rng: np.random.Generator, world: World, carriers: Carriers, s: S
 def _places(world: World, s: Shipments, row: Array, step: Array) -> tuple[Array, Array]:
     """City and postcode of each event: origin, the target's own hub, the target."""
     source = s.source[row]
-    origin = (step <= HUB) | (step == OLD_PICKED)
+    origin = np.isin(step, (LABEL, PICKED, HUB, HOME, OLD_PICKED))
     city = np.where(origin, s.origin_city[source], s.target_city[source])
     post = np.where(origin, s.origin_post[source], s.target_post[source])
     country = world.geo.city_country[s.target_city[source]]

@@ -16,7 +16,7 @@ from detector.simulate.affiliates import (
 from detector.simulate.draft import orders_frame
 from detector.simulate.frame import Array, Frame, Params, pick, stream
 from detector.simulate.geo import Geo, addresses_frame, load_geo
-from detector.simulate.people import add_buyers, buyers_frame, countries_for
+from detector.simulate.people import add_buyers, buyers_frame, countries_for, move_together
 from detector.simulate.promotions import add_promotions, promotions_frame, voucher_days
 from detector.simulate.shops import (
     add_products,
@@ -112,6 +112,7 @@ def build_world(params: Params) -> World:
     rng = stream(seed, "buyers")
     country = countries_for(rng, geo, round(params.orders * 0.58))
     add_buyers(buyers, addresses, geo, rng, country, params.end)
+    move_together(buyers, rng)
     creators, partners, campaigns = creators_frame(), partners_frame(), campaigns_frame()
     add_creators(creators, partners, geo, stream(seed, "creators"), params)
     product_campaign = add_campaigns(

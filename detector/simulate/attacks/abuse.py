@@ -231,7 +231,7 @@ def wash_price(stage: Stage, quota: int) -> None:
 def competitor_brushing(stage: Stage, quota: int) -> None:
     """A rival floods an innocent shop with orders from a farm, to have it punished."""
     world, rng = stage.world, stage.rng
-    for size in split(rng, quota, 20, 80):
+    for size in split(rng, quota, 12, 60):
         strong, shop = stage.strong(), stage.cast.victim(rng, stage.attack)
         country, n = stage.market(shop), max(6, size // 2)
         rack = new_handles(rng, max(3, n // (6 if strong else 2)))

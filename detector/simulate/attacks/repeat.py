@@ -48,7 +48,8 @@ def crowd_workers(stage: Stage, quota: int) -> None:
         )
         parcel = rng.choice([Parcel.FEATHER, Parcel.NORMAL], size, p=[0.75, 0.25] if strong else [0.4, 0.6])
         buyer = workers[rng.integers(0, len(workers), size)]
-        fake_orders(world, rng, buyer, shops[turn], when, strong, parcel=parcel)
+        sent_by = stage.agent(int(shops[0])) if rng.random() < 0.5 else {}
+        fake_orders(world, rng, buyer, shops[turn], when, strong, parcel=parcel, **sent_by)
 
 
 def repeat_sku(stage: Stage, quota: int) -> None:
@@ -71,7 +72,7 @@ def lockstep(stage: Stage, quota: int) -> None:
     for size in split(rng, quota, 30, 120):
         strong, country = stage.strong(), stage.country()
         clients = int(rng.integers(3, 7))
-        n = max(5, int(size / clients / (1.0 if strong else 0.6)))
+        n = max(5, -int(-size // (clients * (1.0 if strong else 0.6))))
         shops = np.array([stage.shop(size // clients + 1, country) for _ in range(clients)])
         people = stage.bought_accounts(n, country)
         pair = rng.permutation(n * clients)[:size]
@@ -88,7 +89,8 @@ def review_ring(stage: Stage, quota: int) -> None:
     for size in split(rng, quota, 10, 50):
         strong, shop = stage.strong(), stage.shop(size)
         country = stage.market(shop)
-        people = stage.bought_accounts(max(4, int(size * 0.85)), country)
+        n = max(4, int(size * 0.85))
+        people = stage.workers(n, country) if rng.random() < 0.4 else stage.bought_accounts(n, country)
         modes = [Review.RING, Review.EARLY, Review.WRONG, Review.SHORT]
         review = rng.choice(modes, size, p=[0.4, 0.35, 0.15, 0.1] if strong else [0.5, 0.08, 0.07, 0.35])
         when = burst(rng, world, country, size, 24 * float(rng.uniform(3, 20)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.simulate.frame import DAY, Array
+from detector.simulate.frame import DAY, Array, mix
 from detector.simulate.people import countries_for
 from detector.simulate.scenes import Cast, accounts
 from detector.simulate.world import World
@@ -51,6 +51,15 @@ class Stage:
             "device1": np.full(n, -1),
         }
         return accounts(self.world, rng, n, country, **(defaults | given))
+
+    def agent(self, shop: int) -> dict[str, int]:
+        """The counter of a parcel agent in the shop's country: a few serve all who buy empty parcels."""
+        world, country = self.world, int(self.world.sellers["country"][shop])
+        cities = np.flatnonzero(world.geo.city_country == country)
+        key = int(mix(np.array([country * 8 + int(self.rng.integers(0, 3))]), 99)[0])
+        city = int(cities[key % len(cities)])
+        offset = key // 1000 % int(world.geo.post_count[city])
+        return {"ship_city": city, "ship_post": int(world.geo.post_first[city]) + offset}
 
     def workers(self, n: int, country: int) -> Array:
         """Real people with histories of their own who are paid to order."""

@@ -22,7 +22,13 @@ def parcel_attack(stage: Stage, quota: int, mode: Parcel) -> None:
     for size in split(rng, quota, 8, 60):
         strong, shop = stage.strong(), stage.shop(size)
         country, n = stage.market(shop), max(4, int(size * rng.uniform(0.6, 1.0)))
-        people = stage.bought_accounts(n, country, aged=bool(rng.random() < 0.7))
+        rented = rng.random() < 0.3
+        people = (
+            stage.workers(n, country)
+            if rented
+            else stage.bought_accounts(n, country, aged=rng.random() < 0.7)
+        )
+        sent_by = stage.agent(shop) if mode == Parcel.FEATHER and rng.random() < 0.6 else {}
         buyer = np.concatenate([people, people[rng.integers(0, n, max(0, size - n))]])[:size]
         when = (
             burst(rng, world, country, size, 24 * rng.uniform(3, 25))
@@ -31,7 +37,7 @@ def parcel_attack(stage: Stage, quota: int, mode: Parcel) -> None:
         )
         kept = rng.random(size) < (0.95 if strong else 0.65)
         parcel = np.where(kept, mode, rng.choice([Parcel.NORMAL, Parcel.FEATHER], size))
-        fake_orders(world, rng, buyer, shop, when, strong, parcel=parcel)
+        fake_orders(world, rng, buyer, shop, when, strong, parcel=parcel, **sent_by)
 
 
 TRACKING_MISMATCH: dict[str, Attack] = {

@@ -11,8 +11,7 @@ from detector.simulate.market import END
 
 
 def count(con: duckdb.DuckDBPyConnection, condition: str, table: str = "orders") -> int:
-    row = con.sql(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
-    assert row is not None
+    row = con.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchall()[0]
     return int(row[0])
 
 
@@ -40,9 +39,10 @@ def test_prices_never_exceed_the_list(con: duckdb.DuckDBPyConnection) -> None:
 
 def test_currencies_without_decimals(con: duckdb.DuckDBPyConnection) -> None:
     """Dong and yen have no minor unit: a basket is some thousands, not some hundred thousands, of yen."""
-    yen = con.sql("SELECT median(total_minor) FROM orders WHERE currency = 'JPY'").fetchone()
-    dong = con.sql("SELECT median(total_minor), max(total_minor % 1000) FROM orders WHERE currency = 'VND'")
-    assert yen is not None
+    yen = con.execute("SELECT median(total_minor) FROM orders WHERE currency = 'JPY'").fetchall()[0]
+    dong = con.execute(
+        "SELECT median(total_minor), max(total_minor % 1000) FROM orders WHERE currency = 'VND'"
+    )
     assert 500 < yen[0] < 20_000
     typical, rest = dong.fetchall()[0]
     assert 50_000 < typical < 2_000_000
@@ -101,7 +101,7 @@ def test_statuses_agree_with_times(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_genuine_parcels_arrive_at_their_address(con: duckdb.DuckDBPyConnection) -> None:
-    """Places where given: the city of the last scan is the city of the order, typing errors aside."""
+    """Places where given: but for typing errors and moves, the last scan is in the city of the order."""
     places = """
         orders JOIN truth USING (order_id) JOIN shipments USING (order_id)
         JOIN (SELECT shipment_id, arg_max(city, event_at) place FROM tracking_events
@@ -113,18 +113,18 @@ def test_genuine_parcels_arrive_at_their_address(con: duckdb.DuckDBPyConnection)
     )
     right = count(con, "NOT is_fake AND place = ship_to_city", honest)
     assert right > 10_000
-    assert wrong < 0.002 * right
+    assert 0 < wrong < 0.008 * right
     assert count(con, "attack = 'delivered_elsewhere' AND place <> ship_to_city", honest) > 5
 
 
 def test_carriers_weigh_empty_parcels_light(con: duckdb.DuckDBPyConnection) -> None:
     ratio = """
-        (SELECT attack, weight_g / sum(p.weight_g * quantity) share
+        (SELECT attack, tracking_events.weight_g / sum(p.weight_g * quantity) share
          FROM tracking_events JOIN shipments USING (shipment_id) JOIN truth USING (order_id)
          JOIN order_items USING (order_id) JOIN products p USING (product_id)
-         WHERE tracking_events.weight_g IS NOT NULL GROUP BY ALL, shipment_id, tracking_events.weight_g)
+         WHERE tracking_events.weight_g IS NOT NULL GROUP BY attack, shipment_id, tracking_events.weight_g)
     """
-    fake, rest = con.sql(
+    fake, rest = con.execute(
         "SELECT median(share) FILTER (attack = 'empty_parcels'), median(share) FILTER (attack IS NULL)"
         f" FROM {ratio}"
     ).fetchall()[0]
@@ -147,18 +147,17 @@ def test_first_mile_carrier_switch(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_clicks_come_before_most_credited_orders(con: duckdb.DuckDBPyConnection) -> None:
-    led = con.sql("""
+    led = con.execute("""
         SELECT avg((EXISTS (FROM affiliate_clicks c WHERE c.buyer_id = o.buyer_id AND c.product_id IN
             (SELECT product_id FROM order_items i WHERE i.order_id = o.order_id)
             AND c.creator_id = o.creator_id AND c.clicked_at < o.created_at))::INT)
         FROM orders o WHERE o.creator_id IS NOT NULL
-    """).fetchone()
-    assert led is not None
+    """).fetchall()[0]
     assert 0.7 < led[0] < 0.97
 
 
 def test_reviews_come_in_many_languages_and_short_ones_repeat(con: duckdb.DuckDBPyConnection) -> None:
-    texts = con.sql(
+    texts = con.execute(
         "SELECT text, count(*) FROM reviews WHERE text IS NOT NULL GROUP BY 1 ORDER BY 2 DESC"
     ).fetchall()
     seen = {text for text, _ in texts}

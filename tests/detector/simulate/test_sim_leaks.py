@@ -50,7 +50,7 @@ PER_ORDER = """
 
 @pytest.fixture(scope="module")
 def frame(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    return con.sql(PER_ORDER).df()
+    return con.sql(PER_ORDER).to_arrow_table().to_pandas()
 
 
 def single_column_scores(values: pd.Series) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ def test_every_look_alike_group_has_a_hundred_orders(market: Market) -> None:
 
 
 def test_look_alikes_are_genuine(con: duckdb.DuckDBPyConnection) -> None:
-    wrong = con.sql('SELECT count(*) FROM truth WHERE is_fake AND "group" IS NOT NULL').fetchone()
+    wrong = con.execute('SELECT count(*) FROM truth WHERE is_fake AND "group" IS NOT NULL').fetchall()[0]
     assert wrong == (0,)
 
 
@@ -60,15 +60,17 @@ def test_every_attack_is_staged(market: Market, name: str) -> None:
 
 
 def test_attacks_cover_all_clauses(con: duckdb.DuckDBPyConnection) -> None:
-    rows = con.sql("SELECT DISTINCT attack, clause, is_fake FROM truth WHERE attack IS NOT NULL").fetchall()
+    rows = con.execute(
+        "SELECT DISTINCT attack, clause, is_fake FROM truth WHERE attack IS NOT NULL"
+    ).fetchall()
     assert {clause for _, clause, _ in rows} == set(CLAUSES)
     assert all(fake and CLAUSE_OF[attack] == clause for attack, clause, fake in rows)
-    rest = con.sql("SELECT count(*) FROM truth WHERE attack IS NULL AND (is_fake OR clause IS NOT NULL)")
-    assert rest.fetchone() == (0,)
+    rest = con.execute("SELECT count(*) FROM truth WHERE attack IS NULL AND (is_fake OR clause IS NOT NULL)")
+    assert rest.fetchall()[0] == (0,)
 
 
 def test_guilty_sellers_have_genuine_customers_too(con: duckdb.DuckDBPyConnection) -> None:
-    shares = con.sql("""
+    shares = con.execute("""
         SELECT avg(is_fake::INT) FROM orders JOIN truth USING (order_id)
         WHERE seller_id IN (SELECT seller_id FROM truth_sellers WHERE is_guilty) GROUP BY seller_id
     """).fetchall()
@@ -80,7 +82,7 @@ def test_guilty_sellers_have_genuine_customers_too(con: duckdb.DuckDBPyConnectio
 
 
 def test_innocent_sellers_have_fakes_only_as_victims(con: duckdb.DuckDBPyConnection) -> None:
-    rows = con.sql("""
+    rows = con.execute("""
         SELECT role, count(DISTINCT seller_id), bool_and(attack = 'competitor_brushing')
         FROM orders JOIN truth USING (order_id) JOIN truth_sellers USING (seller_id)
         WHERE is_fake AND NOT is_guilty GROUP BY role
@@ -92,23 +94,19 @@ def test_innocent_sellers_have_fakes_only_as_victims(con: duckdb.DuckDBPyConnect
 
 
 def test_sizes_have_heavy_tails(con: duckdb.DuckDBPyConnection) -> None:
-    sellers = con.sql("SELECT count(*) FROM sellers").fetchone()
-    buyers = con.sql(
-        "SELECT count(DISTINCT buyer_id), max(n) FROM (SELECT buyer_id, count(*) n FROM orders GROUP BY 1)"
-    )
-    median, top = con.sql(
-        "SELECT median(n), max(n) FROM (SELECT seller_id, count(*) n FROM orders GROUP BY 1)"
-    ).fetchall()[0]
-    assert sellers is not None
-    assert sellers[0] >= 1_500
-    accounts, busiest = buyers.fetchall()[0]
+    sellers = con.execute("SELECT count(*) FROM sellers").fetchall()[0][0]
+    per_buyer = "SELECT count(*) n FROM orders GROUP BY buyer_id"
+    accounts, busiest = con.execute(f"SELECT count(*), max(n) FROM ({per_buyer})").fetchall()[0]
+    per_seller = "SELECT count(*) n FROM orders GROUP BY seller_id"
+    median, top = con.execute(f"SELECT median(n), max(n) FROM ({per_seller})").fetchall()[0]
+    assert sellers >= 1_500
     assert 0.58 * 60_000 < accounts < 0.72 * 60_000
     assert busiest >= 15
     assert top > 20 * median
 
 
 def test_gateways_serve_hundreds_and_homes_a_few(con: duckdb.DuckDBPyConnection) -> None:
-    busiest, typical = con.sql("""
+    busiest, typical = con.execute("""
         SELECT max(n), median(n) FROM (SELECT count(DISTINCT buyer_id) n FROM orders GROUP BY ip_address)
     """).fetchall()[0]
     assert busiest >= 100
