@@ -23,6 +23,7 @@ The SELECT may read nothing but the sources and files in the input folder.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -33,7 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from detector.contract import INPUT_TABLES
 from detector.errors import InputError
 
-__all__ = ["Mapping", "read_mapping"]
+__all__ = ["Mapping", "describe_sql_error", "read_mapping"]
 
 
 class _Part(BaseModel):
@@ -88,12 +89,20 @@ class Mapping(_Part):
 
 def _one_select(table: str, sql: str) -> str:
     try:
-        statements = duckdb.extract_statements(sql)
+        kinds = [statement.type for statement in duckdb.extract_statements(sql)]
     except duckdb.Error as error:
-        raise ValueError(f"{table}: {' '.join(str(error).split())}") from None
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise ValueError(f"{table}: {describe_sql_error(error)}") from None
+    if kinds != [duckdb.StatementType.SELECT]:
         raise ValueError(f"{table}: it must be one SELECT statement and nothing else")
     return sql.strip().removesuffix(";")
+
+
+def describe_sql_error(error: duckdb.Error) -> str:
+    """DuckDB's message on one line, with the line of the SELECT that it is about."""
+    text = str(error)
+    place = re.search(r"\nLINE (\d+):", text)
+    message = " ".join(text[: place.start() if place else None].split())
+    return f"{message} (line {place.group(1)} of the SELECT)" if place else message
 
 
 def read_mapping(path: Path) -> Mapping:

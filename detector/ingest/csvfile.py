@@ -59,7 +59,8 @@ def read_header(file: FoundFile) -> tuple[str, ...]:
     if not all(name.isprintable() for name in names):
         raise InputError(f"{file.label} has a header that is not UTF-8 text; write the file as UTF-8")
     named = tuple(name or f"column{number}" for number, name in enumerate(names, start=1))
-    twice = [name for number, name in enumerate(named) if name in named[:number]]
+    folded = [name.casefold() for name in named]  # SQL does not tell ID from id
+    twice = [name for number, name in enumerate(named) if folded[number] in folded[:number]]
     if twice:
         raise InputError(f"{file.label} names column {twice[0]} twice; each column must have its own name")
     return named if any(names) else ()

@@ -19,7 +19,7 @@ from detector.ingest.parquetfile import parquet_rows, scan_parquet
 from detector.ingest.rejects import add_unparsable
 from detector.ingest.sqltext import ident, literal, literals
 from detector.ingest.types import Loaded, RawPart, RawTable, SourceFile, TableCount, no_rows, require_columns
-from detector.mapping import Mapping
+from detector.mapping import Mapping, describe_sql_error
 from detector.money import currency_exponent
 
 __all__ = ["MappedSource"]
@@ -66,10 +66,24 @@ class MappedSource:
         )
         return Loaded(raw, frozenset(have & set(table.column_names)), (), ())
 
+    def close(self) -> None:
+        """Let go of the raw files' rows."""
+        for engine in self._engines:
+            engine.con.close()
+
     def _open(self, folder: Path, prefix: str) -> _Engine:
         if not folder.is_dir():
             raise InputError(f"{folder} is not a folder; give the folder that holds the export")
         engine = duckdb.connect(config={"threads": 1, "python_enable_replacements": False})
+        try:
+            self._fill(engine, folder, prefix)
+        except BaseException:
+            engine.close()
+            raise
+        return _Engine(engine, prefix + self._mapping.name)
+
+    def _fill(self, engine: duckdb.DuckDBPyConnection, folder: Path, prefix: str) -> None:
+        """Load the sources, add the functions, then shut the door to everything else."""
         engine.execute(f"SET TimeZone = {literal(self._mapping.settings.timezone)}")
         for name, pattern in self._mapping.sources.items():
             paths = sorted(path for path in folder.glob(pattern) if path.is_file())
@@ -78,13 +92,16 @@ class MappedSource:
                     f"mapping {self._mapping.name}: source {name}: no file {pattern} in {folder}"
                 )
             files = [FoundFile(path, prefix + path.relative_to(folder).as_posix()) for path in paths]
-            self._add_source(engine, name, files)
+            try:
+                self._add_source(engine, name, files)
+            except duckdb.Error as error:
+                where = f"mapping {self._mapping.name}: source {name}"
+                raise InputError(f"{where}: {describe_sql_error(error)}") from None
         for macro in _macros():
             engine.execute(macro)
         engine.execute(f"SET allowed_directories = [{literal(str(folder.resolve()))}]")
         engine.execute("SET enable_external_access = false")
         engine.execute("SET lock_configuration = true")
-        return _Engine(engine, prefix + self._mapping.name)
 
     def _add_source(self, engine: duckdb.DuckDBPyConnection, name: str, files: Sequence[FoundFile]) -> None:
         if all(file.is_parquet for file in files):
@@ -138,8 +155,8 @@ class MappedSource:
                 "row_number() OVER () AS _row, * FROM ingest_mapped"
             )
         except duckdb.Error as error:
-            message = " ".join(str(error).split())
-            raise InputError(f"mapping {self._mapping.name}: table {table.name}: {message}") from None
+            where = f"mapping {self._mapping.name}: table {table.name}"
+            raise InputError(f"{where}: {describe_sql_error(error)}") from None
         self._con.unregister("ingest_mapped")
         described = self._con.execute(f"DESCRIBE {ident(into)}").fetchall()
         kept = {name: str(kind) for name, kind, *_ in described if name not in ("_file", "_row")}

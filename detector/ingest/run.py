@@ -55,7 +55,11 @@ def ingest(
     folders = [folder] if history is None else [folder, history]
     if mapping is None:
         return _run(con, FolderSource(con, folders), progress)
-    return _run(con, MappedSource(con, read_mapping(mapping), folders), progress)
+    source = MappedSource(con, read_mapping(mapping), folders)
+    try:
+        return _run(con, source, progress)
+    finally:
+        source.close()
 
 
 def ingest_frames(frames: Mapping[str, pd.DataFrame], con: duckdb.DuckDBPyConnection) -> Ingested:
