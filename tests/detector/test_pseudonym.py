@@ -1,0 +1,94 @@
+"""Pseudonyms: keyed, stable, one way, and their key file."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from detector.contract import INPUT_TABLES
+from detector.pseudonym import IDENTITY_COLUMNS, PseudonymError, load_key, pseudonym, register_pseudonym
+
+KEY = b"an old and secret key of 32 byte"
+
+
+def slow_hmac_sha256(key: bytes, message: bytes) -> str:
+    """HMAC as RFC 2104 writes it down, for keys of up to 64 bytes."""
+    padded = key.ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded) + message).digest()
+    return hashlib.sha256(bytes(byte ^ 0x5C for byte in padded) + inner).hexdigest()
+
+
+def test_is_the_start_of_an_hmac_over_kind_and_value() -> None:
+    expected = slow_hmac_sha256(KEY, "phone\0+49 30 ü".encode())[:32]
+    assert pseudonym(KEY, "phone", "+49 30 ü") == f"phone:{expected}"
+
+
+def test_depends_on_key_kind_and_value() -> None:
+    names = {
+        pseudonym(KEY, "device", "a"),
+        pseudonym(KEY, "phone", "a"),
+        pseudonym(KEY, "device", "b"),
+        pseudonym(KEY[::-1], "device", "a"),
+    }
+    assert len(names) == 4
+    assert pseudonym(KEY, "device", "a") in names
+
+
+def test_in_sql_over_a_table() -> None:
+    con = duckdb.connect()
+    con.execute(
+        "CREATE TABLE account_identifiers AS SELECT ['device', 'ip'][1 + i % 2] AS identifier_kind, "
+        "CASE WHEN i % 10 > 0 THEN 'v' || i % 700 END AS identifier_value FROM range(5000) t(i)"
+    )
+    register_pseudonym(con, KEY)
+    rows = con.execute(
+        "SELECT identifier_kind, identifier_value, pseudonym(identifier_kind, identifier_value) "
+        "FROM account_identifiers"
+    ).fetchall()
+    assert [hidden for _, _, hidden in rows] == [
+        value and pseudonym(KEY, kind, value) for kind, value, _ in rows
+    ]
+    assert sum(hidden is None for _, _, hidden in rows) == 500
+
+
+def test_identity_columns_are_columns_of_the_contract() -> None:
+    for table, columns in IDENTITY_COLUMNS.items():
+        assert set(columns) <= set(INPUT_TABLES[table].column_names)
+
+
+def test_key_from_the_environment(tmp_path: Path) -> None:
+    environment = {"TRUETRADE_PSEUDONYM_KEY": "0123456789abcdef"}
+    assert load_key(environment, tmp_path / "key") == b"0123456789abcdef"
+    assert not (tmp_path / "key").exists()
+    with pytest.raises(PseudonymError, match="TRUETRADE_PSEUDONYM_KEY has 5 bytes; a pseudonym key needs 16"):
+        load_key({"TRUETRADE_PSEUDONYM_KEY": "short"}, tmp_path / "key")
+
+
+def test_key_file_is_made_once_for_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    key = load_key({}, path)
+    assert len(bytes.fromhex(key.decode())) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_key({}, path) == key
+
+
+def test_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    load_key({}, path)
+    path.chmod(0o640)
+    with pytest.raises(PseudonymError, match="can be read by others; run chmod 600 on it"):
+        load_key({}, path)
+
+
+def test_key_file_that_is_too_short_or_cannot_be_made(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("short\n")
+    path.chmod(0o600)
+    with pytest.raises(PseudonymError, match="key has 5 bytes"):
+        load_key({}, path)
+    with pytest.raises(PseudonymError, match="cannot be made: No such file or directory"):
+        load_key({}, tmp_path / "nowhere/key")
