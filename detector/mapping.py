@@ -70,6 +70,8 @@ class Mapping(_Part):
         for name, pattern in sources.items():
             if not name.isidentifier():
                 raise ValueError(f"{name!r} cannot name a source; use letters, digits and _")
+            if name in INPUT_TABLES:
+                raise ValueError(f"{name} is a contract table; call the source otherwise, such as {name}_raw")
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 raise ValueError(f"{name} is {pattern!r}; a source must lie in the input folder")
         return sources

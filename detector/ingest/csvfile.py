@@ -26,7 +26,7 @@ __all__ = ["CsvTarget", "load_csv", "read_header"]
 
 _CHUNK_ROWS = 50_000
 _MAX_RECORD_LINES = 10_000
-csv.field_size_limit(16 * 1024 * 1024)
+csv.field_size_limit(16 * 1024 * 1024)  # the default of 128 KiB would refuse a long review
 Broken = list[tuple[int, str]]
 """(1-based data row, what is wrong) of the rows that cannot be parsed."""
 

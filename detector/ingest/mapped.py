@@ -74,6 +74,7 @@ class MappedSource:
     def _open(self, folder: Path, prefix: str) -> _Engine:
         if not folder.is_dir():
             raise InputError(f"{folder} is not a folder; give the folder that holds the export")
+        folder = folder.resolve()  # the engine compares real paths
         engine = duckdb.connect(config={"threads": 1, "python_enable_replacements": False})
         try:
             self._fill(engine, folder, prefix)
@@ -99,7 +100,7 @@ class MappedSource:
                 raise InputError(f"{where}: {describe_sql_error(error)}") from None
         for macro in _macros():
             engine.execute(macro)
-        engine.execute(f"SET allowed_directories = [{literal(str(folder.resolve()))}]")
+        engine.execute(f"SET allowed_directories = [{literal(str(folder))}]")
         engine.execute("SET enable_external_access = false")
         engine.execute("SET lock_configuration = true")
 

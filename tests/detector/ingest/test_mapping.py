@@ -141,6 +141,15 @@ def test_sources_of_several_files_and_parquet(tmp_path: Path) -> None:
     assert ingested.notes == ("sales-3.csv is empty: read as no rows of sales",)
 
 
+def test_folder_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    columns = {"nr": ["1"], "shop": ["s"], "client": ["b"], "when": ["01.07.2024 12:00"], "price": ["1"]}
+    pq.write_table(pa.table(columns), tmp_path / "real/sales.parquet")
+    (tmp_path / "in").symlink_to(tmp_path / "real")
+    ingested = read(tmp_path / "in", mapping=mapping_file(tmp_path, sources='sales = "sales.parquet"'))
+    assert rows_of(ingested, "orders", "order_id", "total_minor") == [("1", 100)]
+
+
 def test_history_goes_through_the_same_mapping(tmp_path: Path) -> None:
     past = tmp_path / "past"
     past.mkdir()
@@ -192,6 +201,7 @@ WRONG = [
     ),
     ("sources", 'sales = "/etc/passwd"', "a source must lie in the input folder"),
     ("sources", '"a b" = "sales.csv"', "[sources] 'a b' cannot name a source"),
+    ("sources", 'orders = "sales.csv"', "[sources] orders is a contract table; call the source otherwise"),
     ("sources", 'sales = "nothing*.csv"', "mapping shop.toml: source sales: no file nothing*.csv in "),
     ("settings", 'timezone = "Mars/Base"', "[settings.timezone] 'Mars/Base' is no time zone"),
     ("settings", 'currency = "EUR"', "[settings.currency] Extra inputs are not permitted"),
