@@ -85,7 +85,10 @@ def _windows(con: duckdb.DuckDBPyConnection) -> None:
         SELECT o AS order_id, {coded}, hash(currency) AS currency, created_at,
                total_minor, platform_discount_minor FROM orders
     """)
-    expression = window_features(ibis.duckdb.from_connection(con).table("coded_orders"))
+    schema = dict.fromkeys(("order_id", *keys, "currency"), "uint64") | {
+        "created_at": "timestamp", "total_minor": "int64", "platform_discount_minor": "int64"
+    }  # fmt: skip
+    expression = window_features(ibis.table(schema, name="coded_orders"))
     con.execute(f"CREATE OR REPLACE TABLE f_windows AS {ibis.to_sql(expression, dialect='duckdb')}")
     con.execute("ALTER TABLE f_windows RENAME COLUMN order_id TO o; DROP TABLE coded_orders")
 

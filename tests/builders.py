@@ -78,8 +78,7 @@ def a_market(orders: Iterable[Row], **tables: Iterable[Row]) -> Ingested:
 
 def ingested(tables: Mapping[str, pd.DataFrame]) -> Ingested:
     """Frames, ingested into a DuckDB of their own; fails where a row breaks the contract."""
-    con = duckdb.connect()
-    con.execute("SET threads = 1")
+    con = duckdb.connect(config={"threads": 1})
     found = ingest_frames(tables, con)
     rejects = con.execute("FROM rejects").fetchall()
     if rejects:
@@ -97,7 +96,5 @@ def by_order(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, dict[str, 
 def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     """Equal arrays of floats, NaN at the same places."""
     return bool(
-        np.allclose(
-            np.asarray(left, float), np.asarray(right, float), rtol=0, atol=tolerance, equal_nan=True
-        )
+        np.allclose(np.asarray(left, float), np.asarray(right, float), rtol=0, atol=tolerance, equal_nan=True)
     )
