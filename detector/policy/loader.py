@@ -61,8 +61,8 @@ def policy_error(name: str, text: str, found: Iterable[Problem]) -> PolicyError:
 
 def _line(name: str, text: str, path: Path, right: str) -> str:
     span = locate(text, path)
-    quoted = f" `{span.text}`" if span.text else ""
-    return f"{name}:{span.line}: {_dotted(path)}:{quoted}: {right}"
+    quoted = f"`{span.text}`: " if span.text else ""
+    return f"{name}:{span.line}: {_dotted(path)}: {quoted}{right}"
 
 
 def _dotted(path: Path) -> str:

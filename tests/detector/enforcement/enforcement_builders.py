@@ -19,6 +19,8 @@ from detector.policy.loader import load_policy
 from detector.policy.schema import Policy
 
 SCENARIOS = Path(__file__).with_name("scenarios")
+SECTION = tomllib.loads((SCENARIOS / "_policy.toml").read_text(encoding="utf-8"))
+SHIPPED = load_policy()
 DAY = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 ACTORS = {"system": "sys", "analyst": "ann", "enforcer": "eve", "approver": "pat", "seller": "S1"}
@@ -78,9 +80,8 @@ def a_command(kind: str, at: datetime | str = DAY, **fields: Any) -> Command:
 
 def a_policy(timezone: str = "UTC", **overrides: Any) -> Policy:
     """The scenarios' policy; ``overrides`` replace parts of its enforcement section, tables key by key."""
-    section = tomllib.loads((SCENARIOS / "_policy.toml").read_text(encoding="utf-8"))
-    enforcement = Enforcement.model_validate_json(json.dumps(_merged(section, overrides)))
-    return load_policy().model_copy(update={"timezone": timezone, "enforcement": enforcement})
+    enforcement = Enforcement.model_validate_json(json.dumps(_merged(SECTION, overrides)))
+    return SHIPPED.model_copy(update={"timezone": timezone, "enforcement": enforcement})
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from enforcement_builders import DAY, a_book, a_command, a_policy, refused, take
 
 from detector.enforcement.book import Book
 from detector.enforcement.decide import decide
+from detector.enforcement.events import ReassessmentFlagged
 from detector.enforcement.evolve import fold
 from detector.enforcement.refusals import InvalidTransition, RoleNotAllowed, TimeWentBack, UnknownSubject
 from detector.enforcement.state import SellerState
@@ -72,9 +73,24 @@ def test_decide_returns_refusals_and_is_pure():
     policy, empty = a_policy(), SellerState("S1")
     command = a_command("place_hold")
     assert isinstance(decide(empty, command, policy, DAY), UnknownSubject)
+    by_analyst = a_command("place_hold", actor={"id": "ann", "role": "analyst"})
+    assert isinstance(decide(empty, by_analyst, policy, DAY), RoleNotAllowed)
     opened = a_command("open_case")
     assert decide(empty, opened, policy, DAY) == decide(empty, opened, policy, DAY)
     assert empty == SellerState("S1")
+
+
+def test_an_overturned_violation_is_not_flagged_for_reassessment():
+    book = a_book(
+        *(a_command("open_case", key=case_id, case_id=case_id) for case_id in ("C1", "C2")),
+        a_command("decide_case", key="1"),
+        a_command("decide_case", key="2", case_id="C2", violation_id="V2"),
+        a_command("file_appeal", key="3", appeal_id="A2", violation_id="V2"),
+        a_command("file_appeal", key="4"),
+        a_command("decide_appeal", key="5", appeal_id="A2", outcome="granted"),
+    )
+    events = taken(book, a_command("decide_appeal", key="6", outcome="granted"))
+    assert not any(isinstance(event, ReassessmentFlagged) for event in events)
 
 
 def test_the_time_marker_concerns_nobody():
