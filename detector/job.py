@@ -135,6 +135,7 @@ def _manifest(
         "engine": f"duckdb {duckdb.__version__}",
         "as_of": scan.as_of.isoformat() + "Z",
         "orders_scored": len(scan.rows),
+        "rejects": _rejects(scan.con),
         "policy": {"version": policy.version, "sha256": policy.sha256},
         "model_bundle": None,
         "files": [asdict(file) for file in ingested.files],
@@ -144,6 +145,15 @@ def _manifest(
         "timings_seconds": {stage: round(seconds, 3) for stage, seconds in timings.items()},
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+
+
+def _rejects(con: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:
+    """Rejected rows counted by table, column and reason, most frequent first."""
+    found = con.sql("""
+        SELECT "table", "column", reason, count(*) AS rows FROM rejects GROUP BY ALL
+        ORDER BY rows DESC, "table", "column", reason LIMIT 50
+    """)
+    return found.to_arrow_table().to_pylist()
 
 
 def _report(
@@ -174,7 +184,7 @@ def _report(
 def _anomalies(orders: pd.DataFrame) -> pd.DataFrame:
     """Tracking reasons of the suspected orders, one row each, at the order's time."""
     suspected = orders.loc[orders["decision"] != ALLOW, ["created_at", "seller_id", "order_id", "reasons"]]
-    long = suspected.explode("reasons").dropna(subset="reasons")
+    long = suspected.explode("reasons").dropna(subset="reasons").reset_index(drop=True)
     found = pd.DataFrame(long["reasons"].tolist(), columns=["code", "clause"], index=long.index)
     joined = long.drop(columns="reasons").rename(columns={"created_at": "at"}).join(found)
     return joined[joined["clause"].isin(TRACKING_CLAUSES)].reset_index(drop=True)

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.contract import CLAUSES
-from detector.policy.detection import Rule
 from detector.scan import Scan
 from detector.scoring import ALLOW, Reason, Scorer
 from features.catalog import CATALOG, missing_inputs
@@ -133,10 +132,8 @@ def _rounded(values: np.ndarray) -> pa.Array:
     return pa.array(np.round(values, 12), pa.float64(), from_pandas=True)
 
 
-def clauses_not_judged(
-    scorer: Scorer, rules: Collection[Rule], present: Mapping[str, Collection[str]]
-) -> dict[str, str]:
-    """Clause → why, for every clause that has no rule whose features the input allows."""
+def clauses_not_judged(scorer: Scorer, present: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Clause → why, for every clause without a rule whose features the input allows."""
     why: dict[str, str] = {}
     for clause in CLAUSES:
         mine = [c for rule, c in zip(scorer.rules, scorer.conditions, strict=True) if rule.clause == clause]

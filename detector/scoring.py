@@ -21,7 +21,13 @@ from features.catalog import CATALOG
 Floats = NDArray[np.float64]
 Features = Mapping[str, Floats]
 
+SUPPORTING = 0.2
+"""Share of its weight with which a supporting rule speaks for its clause."""
+
 ALLOW, REVIEW, HOLD = "allow", "review", "hold"
+
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,10 @@ class Scorer:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the features that the rules and the fusion read, sorted."""
+        """Names of the features that the rules, their messages and the fusion read, sorted."""
         names = set().union(*(condition.names for condition in self.conditions))
-        return tuple(sorted(names | set(self.detection.fusion.context)))
+        told = {name for rule in self.rules for name in _PLACEHOLDER.findall(rule.message.en)}
+        return tuple(sorted(names | told | set(self.detection.fusion.context)))
 
     def evidence(self, features: Features, count: int) -> Evidence:
         """Judge ``count`` orders by the rules alone, without their neighbours."""
@@ -158,24 +165,31 @@ class Scorer:
         return np.minimum(score, ceiling)
 
     def reasons(self, scores: Scores, row: int, features: Features, language: str = "en") -> list[Reason]:
-        """The rules that fired on one order, strongest first; hard ones before soft ones of equal weight."""
+        """The rules that fired on one order, strongest first."""
         fired = [rule for rule, hit in zip(self.rules, scores.evidence.fired[row], strict=True) if hit == 1]
-        clause = {name: np.nan_to_num(values[row]) for name, values in scores.evidence.clauses.items()}
-        fired.sort(key=lambda rule: (-clause[rule.clause], -rule.weight, rule.code))
+        fired.sort(key=lambda rule: (-_speaks(rule), rule.code))
         return [
             Reason(
-                rule.code, rule.clause, rule.weight, _render(getattr(rule.message, language), features, row)
+                rule.code,
+                rule.clause,
+                _speaks(rule),
+                _render(getattr(rule.message, language), features, row),
             )
             for rule in fired
         ]
 
 
+def _speaks(rule: Rule) -> float:
+    """How strongly a rule speaks for its clause among an order's reasons, 0–1."""
+    return round(rule.weight * (SUPPORTING if rule.supporting else 1.0), 3)
+
+
 def _render(template: str, features: Features, row: int) -> str:
     def value(match: re.Match[str]) -> str:
         number = features[match.group(1)][row] if match.group(1) in features else np.nan
-        return "?" if np.isnan(number) else f"{number:.3g}"
+        return "?" if np.isnan(number) else f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
-    return re.sub(r"\{(\w+)\}", value, template)
+    return _PLACEHOLDER.sub(value, template)
 
 
 def _sigmoid(odds: Floats) -> Floats:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from detector.evaluate import Evaluation
 from detector.job import Outcome
-from detector.scoring import ALLOW
 
 __all__ = ["print_evaluation", "print_outcome"]
 
@@ -17,34 +19,32 @@ WORST_SELLERS = 8
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
     """Orders, suspected, rings, the worst sellers with their reasons, and what could not be judged."""
-    orders, sellers = outcome.orders, outcome.sellers
-    decisions = orders["decision"].value_counts()
-    suspected = int((orders["decision"] != ALLOW).sum())
-    console.print(
-        f"{len(orders):,} orders scored: {suspected:,} suspected "
-        f"({decisions.get('review', 0):,} to review, {decisions.get('hold', 0):,} to hold), "
-        f"{len(outcome.rings):,} rings, {int((sellers['recommendation'] == 'open_case').sum()):,} sellers to open "
-        f"a case on, {int((sellers['disposition_hint'] == 'possible_victim').sum()):,} possible victims",
-        highlight=False,
-        soft_wrap=True,
-    )
+    decisions = outcome.orders["decision"].value_counts()
+    review, hold = int(decisions.get("review", 0)), int(decisions.get("hold", 0))
+    cases = int((outcome.sellers["recommendation"] == "open_case").sum())
+    victims = int((outcome.sellers["disposition_hint"] == "possible_victim").sum())
+    lines = [
+        f"{len(outcome.orders):,} orders scored: {review + hold:,} suspected "
+        f"({review:,} to review, {hold:,} to hold)",
+        f"{len(outcome.rings):,} rings; {cases:,} sellers to open a case on; {victims:,} possible victims",
+    ]
     if outcome.rejected:
-        console.print(f"{outcome.rejected:,} rows rejected; see rejects.parquet", highlight=False)
-    for clause, why in outcome.not_judged.items():
-        console.print(f"not judged: {clause}: {why}", highlight=False, soft_wrap=True)
-    worst = sellers[sellers["recommendation"] != "none"].head(WORST_SELLERS)
-    if len(worst):
-        console.print(_sellers(worst))
+        lines.append(f"{outcome.rejected:,} rows rejected: see rejects.parquet")
+    lines += [f"not judged: {clause}: {why}" for clause, why in outcome.not_judged.items()]
+    worst = outcome.sellers[outcome.sellers["recommendation"] != "none"].head(WORST_SELLERS)
+    lines += ["worst sellers:", *(_seller(row) for row in worst.to_dict("records"))] if len(worst) else []
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _sellers(worst: pd.DataFrame) -> Table:
-    table = Table("seller", "score", "suspected", "recommended", "strongest reason", title="Worst sellers")
-    for row in worst.to_dict("records"):
-        reason = row["reasons"][0]["message"] if len(row["reasons"]) else ""
-        hint = " (possible victim)" if row["disposition_hint"] == "possible_victim" else ""
-        counts = f"{row['suspected_order_count']} of {row['order_count']}"
-        table.add_row(row["seller_id"], f"{row['score']:.2f}", counts, row["recommendation"] + hint, reason)
-    return table
+def _seller(row: Mapping[str, Any]) -> str:
+    victim = " (possible victim)" if row["disposition_hint"] == "possible_victim" else ""
+    reasons = row["reasons"]
+    why = f"\n      {reasons[0]['message']}" if len(reasons) else ""
+    return (
+        f"  {row['seller_id']}  score {row['score']:.2f}, {row['suspected_order_count']} of "
+        f"{row['order_count']} orders suspected: {row['recommendation']}{victim}{why}"
+    )
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
@@ -61,7 +61,9 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 
 def _frame(title: str, frame: pd.DataFrame) -> Table:
-    table = Table(*[column.replace("_", " ") for column in frame.columns], title=title)
+    table = Table(title=title)
+    for position, column in enumerate(frame.columns):
+        table.add_column(column.replace("_", " "), no_wrap=position == 0)
     for row in frame.itertuples(index=False):
         table.add_row(*[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row])
     return table

@@ -35,6 +35,9 @@ class Rule(Section):
         ``hard``: an investigator would act on it alone. ``soft``: needs corroboration.
     weight
         Share of innocent doubt the rule takes away (0–1); weights of one clause combine by noisy-or.
+    supporting
+        It goes along with many kinds of fakes, or says who acts together rather than what was done: among
+        the reasons it speaks for its clause with a fifth of its weight.
     """
 
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]+$")]
@@ -42,6 +45,7 @@ class Rule(Section):
     when: str
     strength: Strength
     weight: Annotated[float, Field(gt=0, lt=1)]
+    supporting: bool = False
     message: Message
 
 
