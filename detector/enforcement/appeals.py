@@ -19,17 +19,16 @@ from detector.enforcement.events import (
     MeasuresSuspended,
     ReassessmentFlagged,
 )
-from detector.enforcement.guard import appeal_for, refuse_same_actor, violation_for
+from detector.enforcement.guard import check_appeal, check_violation, refuse_same_actor
 from detector.enforcement.holds import restore
 
 __all__ = ["decide_appeal", "file_appeal", "waive_appeal"]
 
 
 def file_appeal(draft: Draft, command: FileAppeal) -> None:
-    violation = violation_for(draft.state, command.violation_id, command.type, draft.now)
-    assert violation is not None
-    appeal_for(draft.state, command.appeal_id, command.type)
-    stage = len(violation.appeals) + 1
+    check_violation(draft.state, command.violation_id, command.type, draft.now)
+    check_appeal(draft.state, command.appeal_id, command.type)
+    stage = len(draft.state.violations[command.violation_id].appeals) + 1
     documents = command.documents or ()
     draft.add(
         AppealFiled(
@@ -53,14 +52,13 @@ def _second_window(draft: Draft, stage: int) -> datetime | None:
 
 
 def decide_appeal(draft: Draft, command: DecideAppeal) -> None:
-    appeal = appeal_for(draft.state, command.appeal_id, command.type)
-    assert appeal is not None
+    check_appeal(draft.state, command.appeal_id, command.type)
     violation = draft.state.violations[draft.state.appeal_of[command.appeal_id]]
     refuse_same_actor(command, draft.state.cases[violation.case_id])
     if command.outcome == "granted":
         _grant(draft, command)
     else:
-        _reject(draft, command, appeal.stage)
+        _reject(draft, command, draft.state.appeal(command.appeal_id).stage)
 
 
 def _grant(draft: Draft, command: DecideAppeal) -> None:
@@ -113,5 +111,5 @@ def _resume(draft: Draft, measure: MeasureSet, suspended_at: datetime) -> Measur
 
 
 def waive_appeal(draft: Draft, command: WaiveAppeal) -> None:
-    violation_for(draft.state, command.violation_id, command.type, draft.now)
+    check_violation(draft.state, command.violation_id, command.type, draft.now)
     draft.add(AppealWaived(at=draft.now, violation_id=command.violation_id))

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from detector.contract import CLAUSE_IDS
 from detector.enforcement.days import parse_instant
+from detector.enforcement.refusals import InvalidCommand
 from detector.policy.enforcement import Clause, Severity
 
 __all__ = [
@@ -173,6 +174,12 @@ class DecideCase(Command):
     outcome: Literal["violation", "no_violation", "victim"]
     severity: Severity | None = None
     violation_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome == "violation" and self.violation_id is None:
+            raise InvalidCommand(
+                self.type, "violation_id", "it should be given for a violation"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from detector.enforcement import commands as cmd
 from detector.enforcement.appeals import decide_appeal, file_appeal, waive_appeal
 from detector.enforcement.draft import Draft
 from detector.enforcement.events import CaseOpened, Event, InvestigationCompleted
-from detector.enforcement.guard import case_for, check_role
+from detector.enforcement.guard import check_case, check_role
 from detector.enforcement.holds import establish_loss, place_hold, settle_hold
 from detector.enforcement.ledger import HELD, PAYABLE, SETTLEMENT, Entry
 from detector.enforcement.refusals import Refusal
@@ -66,7 +66,7 @@ def _credit_proceeds(draft: Draft, command: cmd.CreditProceeds) -> None:
 
 
 def _open_case(draft: Draft, command: cmd.OpenCase) -> None:
-    case_for(draft.state, command.case_id, command.type)
+    check_case(draft.state, command.case_id, command.type)
     draft.add(
         CaseOpened(
             at=draft.now,
@@ -82,7 +82,7 @@ def _open_case(draft: Draft, command: cmd.OpenCase) -> None:
 
 
 def _complete_investigation(draft: Draft, command: cmd.CompleteInvestigation) -> None:
-    case_for(draft.state, command.case_id, command.type)
+    check_case(draft.state, command.case_id, command.type)
     draft.add(InvestigationCompleted(at=draft.now, case_id=command.case_id))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from detector.enforcement import refusals
 from detector.enforcement.commands import Command
-from detector.enforcement.state import Appeal, Case, Hold, SellerState, Violation
+from detector.enforcement.state import Case, SellerState, Violation
 from detector.enforcement.status import (
     case_status,
     hold_status,
@@ -16,7 +16,7 @@ from detector.enforcement.status import (
 )
 from detector.enforcement.transitions import ROLES, TRANSITIONS, allowed_commands
 
-__all__ = ["appeal_for", "case_for", "check_role", "hold_for", "refuse_same_actor", "violation_for"]
+__all__ = ["check_appeal", "check_case", "check_hold", "check_role", "check_violation", "refuse_same_actor"]
 
 
 def check_role(command: Command) -> None:
@@ -32,42 +32,38 @@ def refuse_same_actor(command: Command, case: Case) -> None:
         raise refusals.SameActor(command.actor.id, case.case_id, command.type)
 
 
-def case_for(state: SellerState, case_id: str, command: str) -> Case | None:
-    """The case, None when it does not exist yet; raises when its status refuses ``command``."""
+def check_case(state: SellerState, case_id: str, command: str) -> None:
+    """Raise when the status of the case, or its not being there, refuses ``command``."""
     case = state.cases.get(case_id)
     subject, status = "case", case_status(case)
     if command == "complete_investigation":
         subject, status = "investigation", investigation_status(case)
     _check(subject, case_id, status, command)
-    return case
 
 
-def hold_for(state: SellerState, hold_id: str, command: str, at: datetime) -> Hold | None:
-    """The hold, None when it does not exist yet; raises when its status refuses ``command``."""
+def check_hold(state: SellerState, hold_id: str, command: str, at: datetime) -> None:
+    """Raise when the status of the hold, or its not being there, refuses ``command``."""
     hold = state.holds.get(hold_id)
     case = state.cases[hold.case_id] if hold else None
     status = hold_status(hold, case, at)
     if hold and case and TRANSITIONS["hold"][status][command] is refusals.HoldTermNotEnded:
         raise refusals.HoldTermNotEnded(hold_id, term_ends_at(hold, case))
     _check("hold", hold_id, status, command)
-    return hold
 
 
-def violation_for(state: SellerState, violation_id: str, command: str, at: datetime) -> Violation | None:
-    """The violation, None when it does not exist yet; raises when its status refuses ``command``."""
+def check_violation(state: SellerState, violation_id: str, command: str, at: datetime) -> None:
+    """Raise when the status of the violation, or its not being there, refuses ``command``."""
     violation = state.violations.get(violation_id)
     status = violation_status(violation, at)
     if violation:
         _check_appeals(violation, status, command)
     _check("violation", violation_id, status, command)
-    return violation
 
 
-def appeal_for(state: SellerState, appeal_id: str, command: str) -> Appeal | None:
-    """The appeal, None when it does not exist yet; raises when its status refuses ``command``."""
-    appeal = state.appeal(appeal_id) if appeal_id in state.appeal_of else None
-    _check("appeal", appeal_id, appeal.state if appeal else "absent", command)
-    return appeal
+def check_appeal(state: SellerState, appeal_id: str, command: str) -> None:
+    """Raise when the status of the appeal, or its not being there, refuses ``command``."""
+    status = state.appeal(appeal_id).state if appeal_id in state.appeal_of else "absent"
+    _check("appeal", appeal_id, status, command)
 
 
 def _check_appeals(violation: Violation, status: str, command: str) -> None:

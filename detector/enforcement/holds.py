@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from detector.enforcement.commands import EstablishLoss, LossClaim, PlaceHold, SettleHold
 from detector.enforcement.draft import Draft
 from detector.enforcement.events import HoldPlaced, HoldReturned, HoldSettled, LossEstablished, LossPaid
-from detector.enforcement.guard import case_for, hold_for
+from detector.enforcement.guard import check_case, check_hold
 from detector.enforcement.ledger import CONFISCATED, HELD, PAYABLE, PLATFORM, Entry, balance, compensated_to
 from detector.enforcement.refusals import InsufficientFunds
 from detector.enforcement.state import Hold, HoldMoney
@@ -28,8 +28,8 @@ def violation_of(draft: Draft, case_id: str) -> str | None:
 
 
 def place_hold(draft: Draft, command: PlaceHold) -> None:
-    case_for(draft.state, command.case_id, command.type)
-    hold_for(draft.state, command.hold_id, command.type, draft.now)
+    check_case(draft.state, command.case_id, command.type)
+    check_hold(draft.state, command.hold_id, command.type, draft.now)
     amounts = _amounts_to_hold(draft, command)
     holds = draft.policy.holds
     draft.add(
@@ -75,7 +75,7 @@ def _refuse_shortfall(
 
 def establish_loss(draft: Draft, command: EstablishLoss) -> None:
     """Take the losses on record; what can be paid now, because a hold's term has ended, is paid now."""
-    case_for(draft.state, command.case_id, command.type)
+    check_case(draft.state, command.case_id, command.type)
     _refuse_uncovered(draft, command)
     draft.add(LossEstablished(at=draft.now, case_id=command.case_id, losses=command.losses))
     case = draft.state.cases[command.case_id]
@@ -110,12 +110,12 @@ def _by_currency(losses: Iterable[LossClaim]) -> Mapping[str, int]:
 
 
 def settle_hold(draft: Draft, command: SettleHold) -> None:
-    hold = hold_for(draft.state, command.hold_id, command.type, draft.now)
-    assert hold is not None
+    check_hold(draft.state, command.hold_id, command.type, draft.now)
+    hold = draft.state.holds[command.hold_id]
     if command.remainder == "confiscate":
-        case_for(draft.state, hold.case_id, CONFISCATE)
+        check_case(draft.state, hold.case_id, CONFISCATE)
     term = term_ends_at(hold, draft.state.cases[hold.case_id])
-    assert term is not None
+    assert term is not None  # what is releasable has one
     cause = f"settle_hold {command.hold_id}"
     _pay_losses(draft, command.hold_id, cause)
     target = CONFISCATED if command.remainder == "confiscate" else PAYABLE

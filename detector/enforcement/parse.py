@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from detector.enforcement.commands import COMMANDS, Command, DecideCase
+from detector.enforcement.commands import COMMANDS, Command
 from detector.enforcement.refusals import InvalidCommand
 
 __all__ = ["parse_command"]
@@ -30,13 +30,10 @@ def parse_command(data: Mapping[str, object]) -> Command:
         problem = f"{kind!r} should be one of {', '.join(COMMANDS)}"
         raise InvalidCommand("command", "type", problem)
     try:
-        command = _adapter(kind).validate_python(data)
+        return _adapter(kind).validate_python(data)
     except ValidationError as error:
         field, problem = _first_problem(error)
         raise InvalidCommand(kind, field, problem) from None
-    if isinstance(command, DecideCase) and command.outcome == "violation" and not command.violation_id:
-        raise InvalidCommand(kind, "violation_id", "it should be given when the outcome is violation")
-    return command
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from detector.enforcement.book import Book, Recorded
+from detector.enforcement.book import Book
 from detector.enforcement.days import format_instant
 from detector.enforcement.events import NoticeSent
 from detector.enforcement.ledger import SELLER_ACCOUNTS, balance, total
@@ -47,7 +47,11 @@ def book_view(book: Book, at: datetime) -> Json:
             for state in sellers
             for hold in state.holds.values()
         },
-        "notices": [_notice(recorded) for recorded in book.history if isinstance(recorded.event, NoticeSent)],
+        "notices": [
+            _notice(recorded.seller_id, recorded.event)
+            for recorded in book.history
+            if isinstance(recorded.event, NoticeSent)
+        ],
         "ledger": _ledger(sellers),
     }
 
@@ -119,12 +123,10 @@ def _hold(hold: Hold, case: Case, at: datetime) -> Json:
     }
 
 
-def _notice(recorded: Recorded) -> Json:
-    event = recorded.event
-    assert isinstance(event, NoticeSent)
+def _notice(seller_id: str, event: NoticeSent) -> Json:
     return {
         "at": format_instant(event.at),
-        "seller_id": recorded.seller_id,
+        "seller_id": seller_id,
         "kind": event.kind,
         "violation_id": event.violation_id,
     }

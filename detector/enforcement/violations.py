@@ -8,7 +8,7 @@ from datetime import datetime
 from detector.enforcement.commands import ApproveMeasures, DecideCase
 from detector.enforcement.draft import Draft
 from detector.enforcement.events import CaseDecided, MeasuresApproved, MeasureSet, ViolationFound
-from detector.enforcement.guard import case_for, refuse_same_actor, violation_for
+from detector.enforcement.guard import check_case, check_violation, refuse_same_actor
 from detector.enforcement.holds import restore
 from detector.enforcement.ladder import choose_step, is_appealable, severity_of
 from detector.enforcement.state import Violation
@@ -18,17 +18,17 @@ __all__ = ["approve_measures", "decide_case"]
 
 
 def decide_case(draft: Draft, command: DecideCase) -> None:
-    case_for(draft.state, command.case_id, command.type)
-    if command.outcome == "violation":
-        assert command.violation_id is not None
-        violation_for(draft.state, command.violation_id, command.type, draft.now)
+    check_case(draft.state, command.case_id, command.type)
+    violation_id = command.violation_id if command.outcome == "violation" else None
+    if violation_id is not None:
+        check_violation(draft.state, violation_id, command.type, draft.now)
     draft.add(
         CaseDecided(
             at=draft.now, case_id=command.case_id, outcome=command.outcome, decided_by=command.actor.id
         )
     )
-    if command.violation_id is not None and command.outcome == "violation":
-        _find_violation(draft, command, command.violation_id)
+    if violation_id is not None:
+        _find_violation(draft, command, violation_id)
     elif restore(draft, command.case_id, f"decide_case {command.case_id} {command.outcome}"):
         draft.notify("restoration")
 
@@ -84,8 +84,8 @@ def _rights_revoked_until(draft: Draft, measures: tuple[MeasureSet, ...]) -> dat
 
 
 def approve_measures(draft: Draft, command: ApproveMeasures) -> None:
-    violation = violation_for(draft.state, command.violation_id, command.type, draft.now)
-    assert violation is not None
+    check_violation(draft.state, command.violation_id, command.type, draft.now)
+    violation = draft.state.violations[command.violation_id]
     refuse_same_actor(command, draft.state.cases[violation.case_id])
     proposed = [measure for measure in violation.measures if measure.starts_at is None]
     if violation.overturned or not proposed:
