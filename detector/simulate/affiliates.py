@@ -61,12 +61,13 @@ def add_creators(
     managed = rng.random(n) < 0.6
     followers = (1000 * rng.pareto(0.9, n) + rng.integers(200, 2500, n)).clip(0, 8_000_000)
     country = pick(rng, geo.buyer_share, n)
+    eligible = rng.random(n) < 0.97
     return creators.add(
         n,
         country=country,
         registered=params.end - (rng.gamma(1.6, 350, n) * DAY).astype(np.int64),
-        followers=followers.astype(np.int64),
-        videos=(rng.lognormal(3.6, 1.0, n)).astype(np.int64) + 3,
+        followers=np.where(eligible, np.maximum(followers, 1000), followers).astype(np.int64),
+        videos=rng.lognormal(3.6, 1.0, n).astype(np.int64) + np.where(eligible, 10, 1),
         verified=rng.random(n) < 0.94,
         partner=np.where(managed, pick(rng, rng.lognormal(0, 1, agencies), n), -1),
         weight=np.sqrt(followers),

@@ -157,12 +157,15 @@ def hands(rng: np.random.Generator, world: World, buyer: Array, created: Array) 
         other = buyers[name][buyer]
         device = np.where((other >= 0) & (chance < share), other, device)
     device = np.where(rng.random(n) < 0.03, new_handles(rng, n), device)
+    city = world.addresses["city"][buyers["home"][buyer]]
+    locker = world.lockers[city, rng.integers(0, world.lockers.shape[1], n)]
     second, work = buyers["payment1"][buyer], buyers["work"][buyer]
+    at_work = (work >= 0) & (rng.random(n) < 0.5)
     return {
         "device": np.where(rng.random(n) < 0.03, -1, device),
         "ip": ip_addresses(rng, buyers, buyer, created, world.cgn_pool),
         "payment": np.where((second >= 0) & (card < 0.3), second, buyers["payment0"][buyer]),
-        "address": np.where((work >= 0) & (rng.random(n) < 0.5), work, buyers["home"][buyer]),
+        "address": np.where(rng.random(n) < 0.02, locker, np.where(at_work, work, buyers["home"][buyer])),
         "recipient": np.where(rng.random(n) < 0.06, rng.integers(0, 10**6, n), -1),
         "typo": (rng.random(n) < 0.006) * rng.integers(1, 4, n),
     }

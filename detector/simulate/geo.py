@@ -15,10 +15,22 @@ import pyarrow as pa
 from detector.simulate.frame import Array, Frame, mix, pick, stream
 from detector.simulate.text import choose, render
 
-__all__ = ["HOME", "Geo", "addresses_frame", "load_geo", "new_addresses", "read_rows", "street_line", "words"]
+__all__ = [
+    "HOME",
+    "LOCKERS_PER_CITY",
+    "Geo",
+    "addresses_frame",
+    "load_geo",
+    "new_addresses",
+    "read_rows",
+    "street_line",
+    "words",
+]
 
 HOME, COMPANY, DORMITORY, FORWARDER, LOCKER = range(5)
 """Kinds of address: the last line before the street differs."""
+
+LOCKERS_PER_CITY = 6
 
 _LINES: dict[str, tuple[str, str]] = {
     "CN": ("{street}{number}号", "{street}{number}号{unit}室"),
@@ -187,6 +199,12 @@ def new_addresses(
         unit=np.where(rng.random(n) < flats, rng.integers(1, 30, n) * 100 + rng.integers(1, 20, n), -1),
         kind=kind,
     )
+
+
+def add_lockers(frame: Frame, geo: Geo, rng: np.random.Generator) -> Array:
+    """The parcel lockers of each city, as a (cities, LOCKERS_PER_CITY) array of addresses."""
+    city = np.repeat(np.arange(len(geo.cities)), LOCKERS_PER_CITY)
+    return new_addresses(frame, geo, rng, city, LOCKER, flats=0.0).reshape(-1, LOCKERS_PER_CITY)
 
 
 def street_line(frame: Frame, geo: Geo, rows: Array) -> pa.StringArray:

@@ -39,7 +39,7 @@ def shipment_table(world: World, ids: Ids, carriers: Carriers, s: Shipments) -> 
         carrier=choose(carriers.name, s.carrier),
         tracking_number=s.number,
         created_at=s.label,
-        shipped_at=s.shipped,
+        shipped_at=s.uploaded,
         handover=choose(("DROP_OFF", "PICK_UP"), s.pick_up.astype(np.int64)),
         ship_from_country=choose(geo.countries, np.where(hidden, -1, country)),
         ship_from_region=_regions(world, np.where(hidden, -1, s.origin_city)),

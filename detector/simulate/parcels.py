@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from detector.simulate.draft import Parcel
-from detector.simulate.frame import DAY, Array, mix
+from detector.simulate.frame import DAY, HOUR, Array, mix
 from detector.simulate.lanes import Carriers, domestic_carrier
 from detector.simulate.life import Life
 from detector.simulate.numbers import mangle, tracking_numbers
@@ -29,6 +29,7 @@ class Shipments:
     last_number: pa.StringArray
     label: Array
     shipped: Array
+    uploaded: Array
     arrived: Array
     mode: Array
     source: Array
@@ -75,8 +76,9 @@ def ship(world: World, carriers: Carriers, life: Life, weight_g: tuple[Array, Ar
         last_number=where(has_last, _numbers(rng, world, carriers, order, last_carrier, 2)).take(
             pa.array(source)
         ),
-        label=life.label[order],
+        label=life.label[order] - _printed_early(rng, mode),
         shipped=life.shipped[order],
+        uploaded=_uploaded(rng, world, life.shipped[order]),
         arrived=life.arrived[order],
         mode=np.where(
             typed & (mode == Parcel.NORMAL) & (rng.random(len(order)) < 0.7), Parcel.FABRICATED, mode
@@ -92,6 +94,19 @@ def ship(world: World, carriers: Carriers, life: Life, weight_g: tuple[Array, Ar
         measured_g=measured,
         lost=life.lost[order],
     )
+
+
+def _printed_early(rng: np.random.Generator, mode: Array) -> Array:
+    """A few shops print labels in stock: some are older than the order they are stuck on."""
+    early = (mode == Parcel.NORMAL) & (rng.random(len(mode)) < 0.004)
+    return np.where(early, rng.integers(2, 90, len(mode)) * HOUR, 0)
+
+
+def _uploaded(rng: np.random.Generator, world: World, shipped: Array) -> Array:
+    """When the shop said that it had sent the parcel: at once, or days later when it remembered."""
+    forgot = (shipped >= 0) & (rng.random(len(shipped)) < 0.006)
+    said = np.where(forgot, shipped + rng.integers(6, 100, len(shipped)) * HOUR, shipped)
+    return np.where(said < world.params.end, said, -1)
 
 
 def _unit(key: Array) -> Array:

@@ -68,7 +68,7 @@ def _spread(
     n = len(joined)
     starts = params.start + (rng.random(n) * params.days * DAY / HOUR).astype(np.int64) * HOUR
     hours = rng.integers(6, 73, n) if kind == FLASH else rng.integers(3, 20, n) * 24
-    ratio = rng.uniform(0.5, 0.72, n) if kind == FLASH else rng.uniform(0.74, 0.95, n)
+    ratio = rng.uniform(0.48, 0.65, n) if kind == FLASH else rng.uniform(0.74, 0.95, n)
     first = _next_number(promotions)
     rows = promotions.add(
         n,

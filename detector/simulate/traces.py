@@ -86,11 +86,12 @@ def trace(world: World, carriers: Carriers, shipments: Shipments, by: Array) -> 
     row, step = _in_sequence(at, by)
     city, post = _places(world, shipments, row, step)
     feed = carriers.places[shipments.carrier[row]]
-    quiet = (feed == 0) | (_unit(mix(row * 16 + step, 71)) < 0.04)
+    nowhere = (step == ODD) & (shipments.mode[source[row]] == Parcel.FABRICATED)
+    quiet = nowhere | (step == UNSEEN) | (feed == 0) | (_unit(mix(row * 16 + step, 71)) < 0.04)
     weighed = _weighed(carriers, shipments, row, step)
     status = np.array([TRACKING_STATUSES.index(name) for name in _STEPS])[step]
     status = np.where(
-        (step == ODD) & (shipments.mode[source[row]] == Parcel.FABRICATED),
+        nowhere,
         np.where(
             mix(row, 72) % np.uint64(3) == 0, *(TRACKING_STATUSES.index(s) for s in ("INVALID", "NOT_FOUND"))
         ),
@@ -131,7 +132,7 @@ def _fill_times(rng: np.random.Generator, s: Shipments, at: Array) -> None:
     hours = np.minimum(rng.uniform(3, 14, n) * HOUR, on_way * 0.3).astype(np.int64)
     at[:, HUB] = np.where(go, sent + hours, -1)
     at[:, CUSTOMS] = np.where(go & s.cross, sent + (on_way * rng.uniform(0.45, 0.6, n)).astype(np.int64), -1)
-    at[:, NEAR] = np.where(go, sent + (on_way * rng.uniform(0.66, 0.84, n)).astype(np.int64), -1)
+    at[:, NEAR] = np.where(go, sent + (on_way * rng.uniform(0.7, 0.85, n)).astype(np.int64), -1)
     arrives = go & (got >= 0)
     last = np.minimum(rng.uniform(1.5, 9, n) * HOUR, on_way * 0.12).astype(np.int64)
     at[:, OUT] = np.where(arrives, got - last, -1)
@@ -141,7 +142,7 @@ def _fill_times(rng: np.random.Generator, s: Shipments, at: Array) -> None:
     at[:, LOCKER] = np.where(locker, got - last // 2, -1)
     at[:, DONE] = np.where(arrives, got, -1)
     odd = go & (rng.random(n) < 0.015)
-    at[:, ODD] = np.where(odd, sent + (on_way * 0.63).astype(np.int64), -1)
+    at[:, ODD] = np.where(odd, sent + (on_way * np.where(s.cross, 0.61, 0.38)).astype(np.int64), -1)
     asked = (s.label >= 0) & (rng.random(n) < 0.02)
     at[:, UNSEEN] = np.where(asked, s.label + rng.integers(5, 120, n) * MINUTE, -1)
     returned = s.lost & go & (rng.random(n) < 0.5)
@@ -171,7 +172,9 @@ def _fill_modes(rng: np.random.Generator, world: World, s: Shipments, at: Array)
         at[out, step] = np.where(chance < 0.5, -1, at[:, step] + late)[out]
     at[:, HUB] = np.where(out & (at[:, HUB] >= 0), at[:, HUB] + 20 * MINUTE, at[:, HUB])
     for step in (PICKED, HUB):
-        at[:, step] = np.where(out & (at[:, step] >= at[:, NEAR]) & (at[:, NEAR] >= 0), -1, at[:, step])
+        at[:, step] = np.where(
+            out & (at[:, step] >= at[:, NEAR] - 12 * HOUR) & (at[:, NEAR] >= 0), -1, at[:, step]
+        )
     old = s.mode == Parcel.RECYCLED
     back = s.label - rng.integers(120, 360, n) * DAY
     at[:, OLD_DONE] = np.where(old, back, -1)

@@ -15,7 +15,7 @@ from detector.simulate.affiliates import (
 )
 from detector.simulate.draft import orders_frame
 from detector.simulate.frame import Array, Frame, Params, pick, stream
-from detector.simulate.geo import Geo, addresses_frame, load_geo
+from detector.simulate.geo import Geo, add_lockers, addresses_frame, load_geo
 from detector.simulate.people import add_buyers, buyers_frame, countries_for, move_together
 from detector.simulate.promotions import add_promotions, promotions_frame, voucher_days
 from detector.simulate.shops import (
@@ -46,6 +46,7 @@ class World:
     orders: Frame
     clicks: Frame
     links: Frame
+    lockers: Array
     cgn_pool: Array
     voucher_days: Array
     product_first: Array
@@ -136,6 +137,7 @@ def build_world(params: Params) -> World:
         orders=orders_frame(params.orders + 1024),
         clicks=clicks_frame(),
         links=links_frame(),
+        lockers=add_lockers(addresses, geo, stream(seed, "lockers")),
         cgn_pool=np.maximum(2, np.round(params.orders * geo.buyer_share / 220)).astype(np.int64),
         voucher_days=days,
         product_first=first,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import duckdb
+import numpy as np
 import pytest
 
+from detector.simulate.geo import load_geo
 from detector.simulate.market import END
 
 
@@ -170,3 +172,20 @@ def test_reviews_come_in_many_languages_and_short_ones_repeat(con: duckdb.DuckDB
 def test_masked_values(con: duckdb.DuckDBPyConnection) -> None:
     masked = count(con, "ship_to_address = '***'")
     assert 0.01 < masked / 60_000 < 0.2
+
+
+def test_genuine_parcels_travel_at_possible_speeds(con: duckdb.DuckDBPyConnection) -> None:
+    """Between two scans in different cities no genuine parcel outruns an aircraft."""
+    geo = load_geo(11)
+    place = {(geo.countries[geo.city_country[i]], city): i for i, city in enumerate(geo.cities)}
+    legs = con.execute("""
+        SELECT country, city, lead(country) OVER w, lead(city) OVER w,
+            epoch(lead(event_at) OVER w - event_at) / 3600 AS hours
+        FROM tracking_events JOIN shipments USING (shipment_id) JOIN truth USING (order_id)
+        WHERE city IS NOT NULL AND NOT is_fake WINDOW w AS (PARTITION BY shipment_id ORDER BY event_at)
+    """).fetchall()
+    moved = [(place[a, b], place[c, d], h) for a, b, c, d, h in legs if d is not None and b != d]
+    start, stop, hours = (np.array(column) for column in zip(*moved, strict=True))
+    speed = geo.distance_km(start, stop) / np.maximum(hours.astype(float), 1e-6)
+    assert len(speed) > 5_000
+    assert np.mean(speed > 900) < 0.001

@@ -68,10 +68,14 @@ def single_column_scores(values: pd.Series) -> dict[str, np.ndarray]:
 
 
 def test_no_column_gives_a_fake_away(frame: pd.DataFrame) -> None:
-    answer = frame.pop("answer").to_numpy()
+    """Frequencies are those among all orders; every second order is then judged."""
+    answer = frame.pop("answer").to_numpy()[::2]
     telling = []
     for column in frame:
-        for how, score in single_column_scores(frame[column]).items():
+        for how, scores in single_column_scores(frame[column]).items():
+            score = scores[::2]
+            if np.ptp(score) == 0:
+                continue
             lean = abs(roc_auc_score(answer, score) - 0.5)
             precision = max(average_precision_score(answer, sign * score) for sign in (1, -1))
             if precision > MAX_PRECISION or lean > MAX_LEAN:
