@@ -82,6 +82,9 @@ def column_sql(column: Column, sql_type: str) -> ColumnSql:
     if column.required:
         missing = literal(f"{column.name} is missing; every row needs one")
         rules.append((f"NOT coalesce({present}, false)", missing))
+    if sql_type == "BLOB":
+        not_text = literal(f"{column.name} is not UTF-8 text; write it as UTF-8")
+        rules.append((f"{present} AND TRY(decode({kept})) IS NULL", not_text))
     for broken, should in _value_rules(column, raw, present):
         sentence = (
             f"{literal(column.name + ' is ')} || {_shown(_text(kept, sql_type))} || {literal('; ' + should)}"
@@ -151,9 +154,10 @@ def _present(raw: str, sql_type: str) -> str:
     if sql_type in _FLOATS:
         return f"({raw} IS NOT NULL AND NOT isnan({raw}))"
     if sql_type == "VARCHAR":
-        return f"({raw} >= '!' OR trim({raw}) <> '')"  # the cheap test settles nearly every row
+        blanks = literal(" \t\r\n")
+        return f"({raw} >= '!' OR trim({raw}, {blanks}) <> '')"  # the cheap test settles nearly every row
     if sql_type == "BLOB":
-        return f"TRY(decode({raw})) <> ''"
+        return f"octet_length({raw}) > 0"
     return f"{raw} IS NOT NULL"
 
 

@@ -73,6 +73,34 @@ def test_counts_balance_and_agree_with_a_row_by_row_reading(form: str, rows: lis
     assert count.rows_deduplicated == duplicates
 
 
+TITLES = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12)
+    | st.lists(st.sampled_from(["a", ",", '"', "\n", "\r\n", "'", " ", ";", "\t", "\\"]), max_size=8).map(
+        "".join
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@SETTINGS
+@given(titles=TITLES, newline=st.sampled_from(["\n", "\r\n"]), stray=st.booleans())
+def test_any_text_comes_back_as_it_was(titles: list[str], newline: str, stray: bool) -> None:
+    """Both readers: with a ragged line at the end, the file goes the careful way."""
+    rows: list[Row] = [{"product_id": f"p{n:02d}", "title": title} for n, title in enumerate(titles)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, "csv", "orders", [{"order_id": "o1", "seller_id": "s", "buyer_id": "b"} | ORDER_REST])
+        text = csv_text(rows, newline) + ("one" + newline if stray else "")
+        (folder / "products.csv").write_bytes(text.encode())
+        ingested = read(folder)
+    assert rows_of(ingested, "products", "product_id", "title") == [
+        (row["product_id"], title if title.strip(" \t\r\n") else None)
+        for row, title in zip(rows, titles, strict=True)
+    ]
+    assert [row[2] for row in rejects(ingested)] == ([len(rows) + 1] if stray else [])
+
+
 LINES = st.lists(
     st.text(alphabet=st.sampled_from('ab,"\n\r 1-é'), max_size=14).map(str.encode)
     | st.sampled_from([b"o1,1,p1,2", b"o2,1,,", b'o3,1,"x\ny",1', b"\xff,1,p,1"]),

@@ -262,6 +262,8 @@ BROKEN_NATIVE: list[tuple[str, pa.Array]] = [
     ("total_minor", pa.array([-1], pa.int16())),
     ("is_sample", pa.array([2])),
     ("order_id", pa.array([b"\xff"])),
+    ("device_id", pa.array([b"\xff"])),
+    ("paid_at", pa.array([b"noon"])),
 ]
 
 
@@ -277,8 +279,10 @@ def test_parquet_types_are_converted_part_by_part(tmp_path: Path, column: str) -
 
 def test_parquet_values_that_break_a_rule(tmp_path: Path) -> None:
     for number, (column, values) in enumerate(BROKEN_NATIVE):
-        _write_native(tmp_path, f"o{number}", column, values)
-    assert [row[4] for row in rejects(read(tmp_path))] == [column for column, _ in BROKEN_NATIVE]
+        _write_native(tmp_path, f"o{number:02d}", column, values)
+    found = rejects(read(tmp_path))
+    assert [row[4] for row in found] == [column for column, _ in BROKEN_NATIVE]
+    assert all(row[5].startswith(f"{row[4]} is ") for row in found)
 
 
 def _write_native(folder: Path, order_id: str, column: str, values: pa.Array) -> None:
