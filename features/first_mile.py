@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.carriers import carrier_file, carrier_code, normalise
+from features.carriers import carrier_code, carrier_file, normalise
 from features.places import same_name
 
 __all__ = ["extra_ship_seconds", "first_mile_fit"]
@@ -33,8 +33,15 @@ def _in_area(cities: pa.Array) -> Floats:
     """1 where the city is one of the switch's, 0 where another, NaN where not stated."""
     coded = cities.dictionary_encode()
     names = coded.dictionary.to_pylist()
-    answers = [max((same_name(name, city) for city in _switch()["cities"]), key=_known_last) for name in names]
-    return np.array([*answers, np.nan])[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    answers = [
+        max((same_name(name, city) for city in _switch()["cities"]), key=_known_last) for name in names
+    ]
+    return np.asarray(np.array([*answers, np.nan])[_indices(coded)])
+
+
+def _indices(coded: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+    """Indices into the dictionary, −1 for null."""
+    return np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
 
 
 def _known_last(answer: float) -> float:
@@ -77,7 +84,7 @@ def _judged(carriers: pa.Array) -> npt.NDArray[np.bool_]:
     """Carriers that the registry knows: another one may well use the prefix for itself."""
     coded = carriers.dictionary_encode()
     known = [carrier_code(name) is not None for name in coded.dictionary.to_pylist()]
-    return np.array([*known, False])[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return np.asarray(np.array([*known, False])[_indices(coded)])
 
 
 def extra_ship_seconds(ordered_at: Floats, cities: pa.Array) -> Floats:

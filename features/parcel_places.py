@@ -12,57 +12,33 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.parcels import add_columns, values_of
+from features.parcels import values_of
 from features.places import place_gap, same_name, same_person, same_postcode, same_region
 
-__all__ = ["add_place_gaps"]
+__all__ = ["place_gaps"]
 
-LEVELS = ("country", "region", "city", "postcode")
-PLACES: dict[str, tuple[str, str]] = {
-    "destination_gap": ("delivered_place.", "ship_to_"),
-    "pickup_scan_gap": ("accepted_place.", "ship_from_"),
-    "warehouse_gap": ("warehouse_", "ship_from_"),
+Floats = npt.NDArray[np.float64]
+
+_LEVELS = ("country", "region", "city", "postcode")
+
+
+def _columns(prefix: str, name: str) -> str:
+    return ", ".join(f"{prefix}{level} AS {name}_{level}" for level in _LEVELS)
+
+
+_QUERIES: dict[str, str] = {
+    "destination_gap": f"""
+        SELECT o, {_columns("e.", "a")}, {_columns("ship_to_", "b")}, e.signed_by AS a_person,
+               recipient_name AS b_person FROM tk_scan e JOIN orders USING (o) WHERE is_delivery""",
+    "pickup_scan_gap": f"""
+        SELECT o, {_columns("e.", "a")}, {_columns("ship_from_", "b")}, NULL AS a_person, NULL AS b_person
+        FROM tk_scan e JOIN tk_parcel p USING (o) JOIN tk_shipment USING (s) WHERE NOT is_delivery""",
+    "warehouse_gap": f"""
+        SELECT o, {_columns("w.", "a")}, {_columns("ship_from_", "b")}, NULL AS a_person, NULL AS b_person
+        FROM tk_parcel p JOIN tk_shipment h USING (o, s) JOIN orders USING (o)
+        JOIN sellers w USING (seller_id)""",
 }
-"""Gap → how the columns of its two places begin."""
-
-
-def add_place_gaps(con: duckdb.DuckDBPyConnection) -> None:
-    """Add the gaps of ``PLACES`` (see ``places.place_gap``) and ``signed_by_other`` to ``tk_parcel``."""
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE tk_place AS
-        SELECT p.*, w.country AS warehouse_country, w.region AS warehouse_region, w.city AS warehouse_city,
-               w.postcode AS warehouse_postcode
-        FROM tk_parcel p JOIN orders USING (o) LEFT JOIN sellers w USING (seller_id) ORDER BY o
-    """)
-    columns: dict[str, npt.NDArray[np.float64]] = {}
-    for gap, (first, second) in PLACES.items():
-        same = {level: _compare(con, level, first + level, second + level, second + "country") for level in LEVELS}
-        columns[gap] = place_gap(**same)
-    person = _compare(con, "person", "delivered_place.signed_by", "recipient_name", "ship_to_country")
-    columns["signed_by_other"] = 1 - person
-    orders = con.sql("SELECT o FROM tk_place ORDER BY o").to_arrow_table()
-    add_columns(con, "tk_parcel", "o", {"o": orders["o"], **columns})
-    con.execute("DROP TABLE tk_place")
-
-
-def _compare(con: duckdb.DuckDBPyConnection, what: str, a: str, b: str, country: str) -> npt.NDArray[np.float64]:
-    """The comparison of two columns of ``tk_place``, in order of ``o``, NaN where it cannot be told."""
-    open_question = f"{a} <> {b} AND NOT contains({a}, '*') AND NOT contains({b}, '*')"
-    pairs = con.sql(f"""
-        SELECT DISTINCT {country} AS country, {a} AS a, {b} AS b FROM tk_place
-        WHERE {open_question} ORDER BY ALL
-    """).to_arrow_table()
-    answers = [_ANSWER[what](*pair) for pair in zip(*(column.to_pylist() for column in pairs), strict=True)]
-    con.register("tk_answer", pairs.append_column("same", pa.array(answers, pa.float64())))
-    table = con.sql(f"""
-        SELECT CASE WHEN {a} = {b} AND NOT contains({a}, '*') THEN 1.0 ELSE same END AS same
-        FROM tk_place p LEFT JOIN tk_answer t
-        ON {a} = t.a AND {b} = t.b AND {country} IS NOT DISTINCT FROM t.country
-        ORDER BY o
-    """).to_arrow_table()
-    con.unregister("tk_answer")
-    return values_of(table, "same")
-
+"""Gap → query of its two places (and persons) ``a_`` and ``b_`` for every order where both may be known."""
 
 _ANSWER: dict[str, Callable[[str | None, str, str], float]] = {
     "country": lambda _, a, b: 0.0,
@@ -71,3 +47,51 @@ _ANSWER: dict[str, Callable[[str | None, str, str], float]] = {
     "postcode": lambda _, a, b: same_postcode(a, b),
     "person": lambda _, a, b: same_person(a, b),
 }
+
+
+def place_gaps(con: duckdb.DuckDBPyConnection, orders: int) -> dict[str, Floats]:
+    """The gaps (see ``places.place_gap``) and ``signed_by_other`` of every order, NaN if unknown."""
+    columns: dict[str, Floats] = {}
+    for gap, query in _QUERIES.items():
+        same = _compare(con, query, orders)
+        columns[gap] = place_gap(*(same[level] for level in _LEVELS))
+        if gap == "destination_gap":
+            columns["signed_by_other"] = 1 - same["person"]
+    return columns
+
+
+def _compare(con: duckdb.DuckDBPyConnection, query: str, orders: int) -> dict[str, Floats]:
+    """Per level one answer for every order: 1 if written alike, else what ``places`` says, NaN unknown."""
+    alike = ", ".join(
+        f"CASE WHEN a_{w} = b_{w} AND NOT contains(a_{w}, '*') THEN 1.0 END AS {w}" for w in _ANSWER
+    )
+    differ = " OR ".join(f"a_{what} <> b_{what}" for what in _ANSWER)
+    table = con.sql(f"SELECT o, {alike} FROM ({query})").to_arrow_table()
+    con.execute(f"CREATE OR REPLACE TEMP TABLE tk_open AS FROM ({query}) WHERE {differ}")
+    rows = table["o"].to_numpy()
+    same = {}
+    for what in _ANSWER:
+        answer = np.full(orders, np.nan)
+        answer[rows] = values_of(table, what)
+        opened = _answer_open(con, what)
+        answer[opened["o"].to_numpy()] = values_of(opened, "same")
+        same[what] = answer
+    con.execute("DROP TABLE tk_open")
+    return same
+
+
+def _answer_open(con: duckdb.DuckDBPyConnection, what: str) -> pa.Table:
+    """``o`` and ``same`` of the rows of ``tk_open`` whose values differ; each distinct pair is asked once."""
+    unequal = f"a_{what} <> b_{what} AND NOT contains(a_{what}, '*') AND NOT contains(b_{what}, '*')"
+    pairs = con.sql(f"""
+        SELECT DISTINCT b_country AS country, a_{what} AS a, b_{what} AS b FROM tk_open WHERE {unequal}
+    """).to_arrow_table()
+    columns = [pairs[name].to_pylist() for name in ("country", "a", "b")]
+    same = [_ANSWER[what](*pair) for pair in zip(*columns, strict=True)]
+    con.register("tk_answer", pairs.append_column("same", pa.array(same, pa.float64())))
+    answers = con.sql(f"""
+        SELECT o, same FROM tk_open JOIN tk_answer
+        ON a_{what} = a AND b_{what} = b AND b_country IS NOT DISTINCT FROM country WHERE {unequal}
+    """).to_arrow_table()
+    con.unregister("tk_answer")
+    return answers

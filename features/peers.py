@@ -10,94 +10,101 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
-__all__ = ["Fact", "add_surprise"]
+__all__ = ["Cohort", "cohort_of", "group_codes", "surprise"]
+
+Codes = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 COHORT_PRIOR = 10
-"""A cohort's own share weighs as much as the market's once it holds this many other orders."""
+"""A cohort's own share weighs as much as its parent's once it holds this many other orders."""
+
+
+def group_codes(*keys: npt.NDArray[np.generic]) -> Codes:
+    """One code per distinct combination of the keys' values, 0 upwards; arrays of one length."""
+    codes = _encode(keys[0])
+    for key in keys[1:]:
+        other = _encode(key).astype(np.int64)
+        codes = _encode(codes * (other.max(initial=0) + 1) + other)
+    return codes
+
+
+def _encode(key: npt.NDArray[np.generic]) -> Codes:
+    return np.asarray(pa.array(key).dictionary_encode().indices.to_numpy(zero_copy_only=False), np.int32)
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact of an order and whom to compare it with.
+class Cohort:
+    """Comparable orders: the group of each order, and the part of it that is its own seller's."""
 
-    Attributes
+    group: Codes
+    own: Codes
+
+
+def cohort_of(seller: Codes, *keys: npt.NDArray[np.generic]) -> Cohort:
+    """The cohort of the orders that agree in all keys (without keys: the whole market)."""
+    group = group_codes(*keys) if keys else np.zeros_like(seller)
+    return Cohort(group, group_codes(group, seller))
+
+
+def surprise(level: npt.NDArray[np.int8], cohorts: Sequence[Cohort], parent: Cohort) -> Floats:
+    """Surprise of every order's level, in powers of ten.
+
+    Parameters
     ----------
-    name
-        Column of the result.
     level
-        SQL over the source table: a small integer from 0, null where not known (the order is then left out).
+        Level of each order from 0, −1 where not known (such an order is compared with nobody).
     cohorts
-        SQL keys. The order must stand out in each of them: the least surprise counts.
+        The groups to compare with, the order's own seller left out. An order must stand out in each of
+        them: the least surprise counts.
     parent
-        SQL key of the wider group that a small cohort leans on.
+        Wider groups that small cohorts lean on.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float64``, 0 upwards, NaN where the level is not known. Without any other order nothing is
+        surprising.
+
+    >>> market = cohort_of(np.arange(4))
+    >>> surprise(np.array([1, 0, 0, 0], np.int8), [market], market).round(2)
+    array([0.6, 0. , 0. , 0. ])
     """
+    known, high = np.flatnonzero(level >= 0), np.flatnonzero(level > 0)
+    value = np.full(len(level), np.nan)
+    value[known] = 0.0
+    if len(high):
+        reached, others = _tail(level, parent, known, high)
+        prior = COHORT_PRIOR * (reached + 1) / (others + 1)
+        shares = []
+        for cohort in cohorts:
+            reached, others = _tail(level, cohort, known, high)
+            shares.append((reached + prior) / (others + COHORT_PRIOR))
+        value[high] = 0.0 - np.log10(np.max(shares, axis=0))
+    return value
 
-    name: str
-    level: str
-    cohorts: tuple[str, ...]
-    parent: str = "0"
 
-
-def add_surprise(con: duckdb.DuckDBPyConnection, source: str, result: str, facts: Sequence[Fact]) -> None:
-    """Create ``result``: ``o`` and one column per fact, the surprise in powers of ten, null where not known.
-
-    ``source`` has one row per order with ``o`` and ``seller`` (BIGINT) besides what the facts name. The
-    orders of the order's own seller are left out of every share; without any other order nothing is
-    surprising.
-    """
-    for fact in facts:
-        _surprising_orders(con, source, fact)
-    columns = (
-        f"CASE WHEN ({fact.level}) IS NOT NULL THEN coalesce(peer_{fact.name}.value, 0.0) END AS {fact.name}"
-        for fact in facts
+def _tail(level: npt.NDArray[np.int8], cohort: Cohort, known: Rows, high: Rows) -> tuple[Floats, Floats]:
+    """For the ``high`` orders: other sellers' orders of the cohort that reach the level, and all of them."""
+    reached = _reaching(cohort.group[high], level[high]) - _reaching(
+        group_codes(cohort.own[high]), level[high]
     )
-    joins = (f"LEFT JOIN peer_{fact.name} ON peer_{fact.name}.o = s.o" for fact in facts)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {result} AS SELECT s.o, {', '.join(columns)} FROM {source} s {' '.join(joins)}"
-    )
-    for fact in facts:
-        con.execute(f"DROP TABLE peer_{fact.name}")
+    others = _size(cohort.group, known, high) - _size(cohort.own, known, high)
+    return reached.astype(np.float64), others.astype(np.float64)
 
 
-def _surprising_orders(con: duckdb.DuckDBPyConnection, source: str, fact: Fact) -> None:
-    """Create ``peer_<name>``: surprise of the orders above level 0."""
-    keys = {"parent": fact.parent, **{f"cohort_{i}": key for i, key in enumerate(fact.cohorts)}}
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE peer_level AS
-        SELECT o, seller, {fact.level} AS level, {", ".join(f"hash({sql}) AS {key}" for key, sql in keys.items())}
-        FROM {source} WHERE ({fact.level}) IS NOT NULL
-    """)
-    for key in keys:
-        con.execute(_tail_sql(f"peer_by_{key}", key))
-    cohorts = [key for key in keys if key != "parent"]
-    shares = ", ".join(
-        f"({key}.reached + {COHORT_PRIOR} * (p.reached + 1.0) / (p.others + 1.0)) / ({key}.others + {COHORT_PRIOR})"
-        for key in cohorts
-    )
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE peer_{fact.name} AS
-        SELECT o, 0.0 - log10(greatest({shares}))::DOUBLE AS value
-        FROM peer_by_parent p {" ".join(f"JOIN peer_by_{key} {key} USING (o)" for key in cohorts)}
-    """)
-    for table in ("peer_level", *(f"peer_by_{key}" for key in keys)):
-        con.execute(f"DROP TABLE {table}")
+def _size(group: Codes, known: Rows, high: Rows) -> Rows:
+    """How many known orders are in the group of each high one."""
+    return np.asarray(np.bincount(group[known], minlength=int(group.max()) + 1)[group[high]])
 
 
-def _tail_sql(table: str, key: str) -> str:
-    """Per order above level 0: other sellers' orders under the key, and how many reach its level."""
-    return f"""
-        CREATE OR REPLACE TEMP TABLE {table} AS
-        WITH size AS (SELECT {key}, seller, count(*) AS n FROM peer_level GROUP BY ALL),
-        total AS (SELECT {key}, sum(n) AS n FROM size GROUP BY ALL),
-        high AS (SELECT {key}, seller, level, count(*) AS n FROM peer_level WHERE level > 0 GROUP BY ALL),
-        mine AS (SELECT {key}, seller, level, sum(n) OVER (
-                     PARTITION BY {key}, seller ORDER BY level DESC) AS n FROM high),
-        everyone AS (SELECT DISTINCT {key}, level, sum(n) OVER (
-                     PARTITION BY {key} ORDER BY level DESC) AS n FROM high)
-        SELECT o, (total.n - size.n)::DOUBLE AS others, (everyone.n - mine.n)::DOUBLE AS reached
-        FROM peer_level l JOIN size USING ({key}, seller) JOIN total USING ({key})
-        JOIN mine USING ({key}, seller, level) JOIN everyone USING ({key}, level)
-        WHERE l.level > 0
-    """
+def _reaching(group: Codes, level: npt.NDArray[np.int8]) -> Rows:
+    """How many rows of the group reach each row's level."""
+    levels = int(level.max()) + 1
+    counts = np.bincount(group.astype(np.int64) * levels + level, minlength=(int(group.max()) + 1) * levels)
+    tails = np.cumsum(counts.reshape(-1, levels)[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(tails[group, level])

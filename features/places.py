@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -185,7 +185,7 @@ def same_person(signed: str | None, recipient: str | None) -> float:
     """
     if _unknown(signed, recipient):
         return np.nan
-    if _INNOCENT_SIGNER.search(signed or ""):
+    if _signs_for_others(signed or ""):
         return 1.0
     left, right = (_name_parts(text or "") for text in (signed, recipient))
     if not left or not right or _is_latin("".join(left)) != _is_latin("".join(right)):
@@ -195,6 +195,12 @@ def same_person(signed: str | None, recipient: str | None) -> float:
     return 1.0 if any(_same_part(a, b) for a in left for b in right) else 0.0
 
 
+@lru_cache(maxsize=100_000)
+def _signs_for_others(signed: str) -> bool:
+    return _INNOCENT_SIGNER.search(signed) is not None
+
+
+@lru_cache(maxsize=100_000)
 def _name_parts(text: str) -> list[str]:
     return [plain for plain in map(_plain, re.split(r"[\s.,\-]+", text)) if plain]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import duckdb
 
-__all__ = ["add_point_facts", "create_order_point"]
+__all__ = ["create_order_point", "create_points"]
 
 LIGHT = 1.0
 """``weight_shortfall`` from which a parcel counts as light: under 37 % of what it should weigh."""
@@ -18,24 +18,24 @@ PRIOR_PARCELS = 5
 
 
 def create_order_point(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``order_point(o, point_id)``: the postcode of the first scan or, not stated, of the ship-from.
+    """Create ``order_point(o, point_id)``: the postcode of the pick-up scan or, not stated, of the ship-from.
 
     Orders without such a postcode have no row: a city is no point.
     """
     con.execute("""
         CREATE OR REPLACE TABLE order_point AS
         WITH place AS (
-            SELECT o, coalesce(accepted_place.country, ship_from_country, '') AS country,
-                   coalesce(nullif(upper(replace(accepted_place.postcode, ' ', '')), ''),
-                            nullif(upper(replace(ship_from_postcode, ' ', '')), '')) AS postcode
-            FROM tk_parcel)
+            SELECT p.o, coalesce(e.country, ship_from_country, '') AS country,
+                   upper(replace(coalesce(e.postcode, ship_from_postcode), ' ', '')) AS postcode
+            FROM tk_parcel p JOIN tk_shipment USING (s)
+            LEFT JOIN (FROM tk_scan WHERE NOT is_delivery AND postcode IS NOT NULL) e ON e.o = p.o)
         SELECT o, country || ' ' || postcode AS point_id FROM place
-        WHERE postcode IS NOT NULL AND NOT contains(postcode, '*') ORDER BY o
+        WHERE length(postcode) > 0 AND NOT contains(postcode, '*')
     """)
 
 
-def add_point_facts(con: duckdb.DuckDBPyConnection) -> None:
-    """Add what is known of the order's consignment point to ``tk_parcel``; null where it has none.
+def create_points(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``tk_point``: what is known of the order's consignment point, for orders that have one.
 
     ``point_seller_share``: share of the seller's orders that leave from this point. Over the other sellers'
     orders there, shrunk to an ordinary point when they are few: ``point_side_share``, the mean share of
@@ -44,26 +44,22 @@ def add_point_facts(con: duckdb.DuckDBPyConnection) -> None:
     """
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE tk_point AS
-        WITH placed AS (SELECT o, seller, point_id, weight_shortfall FROM order_point JOIN tk_parcel USING (o)),
+        WITH placed AS (
+            SELECT o, seller, hash(point_id) AS point, weight_shortfall
+            FROM order_point JOIN tk_order USING (o) LEFT JOIN tk_weight USING (o)),
         pair AS (
-            SELECT point_id, seller, count(*) AS n, count(weight_shortfall) AS weighed,
+            SELECT point, seller, count(*) AS n, count(weight_shortfall) AS weighed,
                    count(*) FILTER (weight_shortfall > {LIGHT}) AS light FROM placed GROUP BY ALL),
-        sized AS (SELECT *, sum(n) OVER (PARTITION BY seller) AS seller_n FROM pair),
+        sized AS (SELECT *, sum(n) OVER (PARTITION BY seller)::BIGINT AS seller_n FROM pair),
+        sided AS (SELECT *, (1000000 * n * (seller_n - n) // seller_n)::BIGINT AS side FROM sized),
         shared AS (
-            SELECT *, (1000000 * n * (seller_n - n) // seller_n)::BIGINT AS side,
-                   sum(n) OVER point - n AS others, sum(weighed) OVER point - weighed AS other_weighed,
-                   sum(light) OVER point - light AS other_light
-            FROM sized WINDOW point AS (PARTITION BY point_id)),
-        sided AS (SELECT *, sum(side) OVER (PARTITION BY point_id) - side AS other_side FROM shared)
+            SELECT *, sum(n) OVER point - n AS others, sum(weighed) OVER point - weighed AS other_weighed,
+                   sum(light) OVER point - light AS other_light, sum(side) OVER point - side AS other_side
+            FROM sided WINDOW point AS (PARTITION BY point))
         SELECT o, n / seller_n AS point_seller_share,
-               CASE WHEN others > 0 THEN other_side / 1e6 / (others + {PRIOR_PARCELS}) END AS point_side_share,
+               CASE WHEN others > 0 THEN other_side / 1e6 / (others + {PRIOR_PARCELS}) END
+                   AS point_side_share,
                CASE WHEN other_weighed > 0 THEN other_light / (other_weighed + {PRIOR_PARCELS}) END
                    AS point_light_share
-        FROM placed JOIN sided USING (point_id, seller)
+        FROM placed JOIN shared USING (point, seller)
     """)
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE tk_parcel AS
-        SELECT p.*, point_seller_share, point_side_share, point_light_share
-        FROM tk_parcel p LEFT JOIN tk_point USING (o) ORDER BY o
-    """)
-    con.execute("DROP TABLE tk_point")

@@ -1,4 +1,4 @@
-"""What the times of one order and its parcel say: pure columns in, columns out, for batch and online alike."""
+"""What the times of one order and its parcel say: pure columns in, columns out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ HOUR, DAY = 3600.0, 86_400.0
 class ParcelTimes:
     """Times of orders and their main parcels: seconds since 1970 UTC, NaN where there is none.
 
-    ``shipped_at`` is the seller's statement, ``accepted_at``, ``scanned_at`` and ``delivered_at`` the
-    carrier's (see ``trace.TraceFacts``); ``extra_seconds`` were added to the order's shipping deadline.
+    ``shipped_at`` is the seller's statement, ``accepted_at``, ``picked_up_at``, ``scanned_at`` and
+    ``delivered_at`` the carrier's (see ``trace.TraceFacts``); ``extra_seconds`` were added to the order's
+    shipping deadline.
     """
 
     ordered_at: Floats
     label_at: Floats
     shipped_at: Floats
     accepted_at: Floats
+    picked_up_at: Floats
     scanned_at: Floats
     delivered_at: Floats
     extra_seconds: Floats
@@ -47,12 +49,12 @@ def timing_facts(times: ParcelTimes, as_of: float) -> dict[str, Floats]:
         ``scan_before_order_hours``: first physical scan before the order, 0 after it. NaN never scanned.
         ``delivered_before_shipped_hours``: delivery before the first other scan (or, without one, before
         the seller says to have shipped), else 0. NaN not delivered or nothing to compare with.
-        ``transit_hours``: first scan to delivery. NaN where one is missing or the order is reversed.
+        ``transit_hours``: pick-up to delivery. NaN where one is missing or the order is reversed.
         ``label_only_days``: age of a label that was never scanned, 0 once scanned. NaN no label.
         ``acceptance_days``: order to first scan, announced exceptions taken off. NaN never accepted.
     """
     handed_over = np.where(np.isnan(times.accepted_at), times.shipped_at, times.accepted_at)
-    transit = (times.delivered_at - times.accepted_at) / HOUR
+    transit = (times.delivered_at - times.picked_up_at) / HOUR
     age = np.maximum(as_of - times.label_at, 0) / DAY
     accepted = (times.accepted_at - times.ordered_at - times.extra_seconds) / DAY
     return {
