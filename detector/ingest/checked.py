@@ -26,9 +26,11 @@ def key_columns(table: Table) -> tuple[str, ...]:
     return table.key or table.column_names
 
 
-def text_columns(table: Table) -> tuple[str, ...]:
-    """The columns that hold text, and so may hold blanks and masks."""
-    return tuple(column.name for column in table.columns if SQL_TYPES[column.kind] == "VARCHAR")
+def text_columns(table: Table, raw: RawTable) -> tuple[str, ...]:
+    """The columns of the input that hold text, and so may hold blanks and masks."""
+    there = {name for part in raw.parts for name in part.types}
+    texts = (column.name for column in table.columns if SQL_TYPES[column.kind] == "VARCHAR")
+    return tuple(name for name in texts if name in there)
 
 
 def checked_sql(table: Table, raw: RawTable, tidy: Set[str] = frozenset()) -> str:
@@ -38,7 +40,7 @@ def checked_sql(table: Table, raw: RawTable, tidy: Set[str] = frozenset()) -> st
     text became null (blank or masked). Columns in ``tidy`` are known to have no such value and are taken
     as they are, which is several times faster.
     """
-    parts = " UNION ALL ".join(_checked_part(table, part, tidy) for part in raw.parts)
+    parts = " UNION ALL ".join(_checked_part(table, raw, part, tidy) for part in raw.parts)
     return f"({parts})"
 
 
@@ -58,9 +60,9 @@ def _typed_part(table: Table, part: RawPart, tidy: Set[str] = frozenset()) -> st
     return f"(SELECT _file, _row, {', '.join(selected)} FROM {part.relation})"
 
 
-def _checked_part(table: Table, part: RawPart, tidy: Set[str]) -> str:
+def _checked_part(table: Table, raw: RawTable, part: RawPart, tidy: Set[str]) -> str:
     selected = [ident(name) for name in table.column_names]
-    for name in text_columns(table):
+    for name in text_columns(table, raw):
         cleared = (
             f"{ident('_raw_' + name)} IS NOT NULL AND {ident(name)} IS NULL"
             if name in part.types
@@ -73,14 +75,15 @@ def _checked_part(table: Table, part: RawPart, tidy: Set[str]) -> str:
     return f"SELECT _file, _row, {', '.join(selected)} FROM {_typed_part(table, part, tidy)}"
 
 
-def verdict_sql(table: Table, checked: str) -> str:
+def verdict_sql(table: Table, raw: RawTable) -> str:
     """One pass: rows, broken rows, distinct keys of the good rows, cleared values per text column.
 
     Keys are counted by a 64-bit hash: a collision only sends the table down the exact path.
     """
     distinct = f"count(DISTINCT hash({idents(key_columns(table))})) FILTER (_broken IS NULL)"
-    cleared = [f"count(*) FILTER ({ident('_cleared_' + name)})" for name in text_columns(table)]
-    return f"SELECT {', '.join(['count(*)', 'count(_broken)', distinct, *cleared])} FROM {checked}"
+    cleared = [f"count(*) FILTER ({ident('_cleared_' + name)})" for name in text_columns(table, raw)]
+    counts = ", ".join(["count(*)", "count(_broken)", distinct, *cleared])
+    return f"SELECT {counts} FROM {checked_sql(table, raw)}"
 
 
 def masked_sql(table: Table, raw: RawTable, names: Set[str]) -> str:

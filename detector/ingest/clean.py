@@ -38,9 +38,10 @@ def clean_table(
 
     Rows that break a rule are rejected one by one; duplicates are looked for among the others.
     """
-    rows, broken, distinct, *cleared = _numbers(con, verdict_sql(table, checked_sql(table, raw)))
-    untidy = {name for name, count in zip(text_columns(table), cleared, strict=True) if count}
-    checked = checked_sql(table, raw, tidy=set(text_columns(table)) - untidy)
+    texts = text_columns(table, raw)
+    rows, broken, distinct, *cleared = _numbers(con, verdict_sql(table, raw))
+    untidy = {name for name, count in zip(texts, cleared, strict=True) if count}
+    checked = checked_sql(table, raw, tidy=set(texts) - untidy)
     duplicates = conflicts = 0
     con.execute(f"CREATE OR REPLACE TEMP TABLE {_DROPPED} (_file INTEGER, _row BIGINT)")
     if broken:

@@ -16,7 +16,7 @@ from ingest_builders import Row, csv_text, read, rejects, rows_of, write
 
 from detector.ingest import Ingested
 
-SETTINGS = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 ITEMS = st.fixed_dictionaries(
     {
