@@ -8,7 +8,7 @@ import duckdb
 
 from features.affiliate_clicks import QUICK_SECONDS, add_clicks, add_shared_devices
 from features.declare import Entity, Feature
-from features.excess import add_surprise
+from features.excess import add_surprise, add_surprise_apart
 
 __all__ = ["FEATURES", "compute"]
 
@@ -227,7 +227,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     _add_campaigns(con)
     for name, query in _COMPARED.items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE excess_source AS {query}")
-        add_surprise(con, "excess_source", name)
+        (add_surprise_apart if " AS apart" in query else add_surprise)(con, "excess_source", name)
     _collect(con)
     con.execute("".join(f"DROP TABLE {name};" for name in (*_TEMPORARY, *_COMPARED)))
 
@@ -247,7 +247,7 @@ _COMPARED = {
     "creator_quick": "SELECT o, creator_id AS key, 0 AS cell, seconds < " + str(QUICK_SECONDS) + " AS hit "
     "FROM affiliate_order JOIN click_order USING (o) WHERE seconds IS NOT NULL",
     "creator_repeat": "SELECT o, hash(creator_id, seller_id) AS key, coalesce(channel, '') AS cell, "
-    "entity_orders >= 3 AS hit FROM affiliate_order WHERE o = entity_first",
+    "entity_orders >= 3 AS hit, coalesce(entity_id::VARCHAR, buyer_id) AS apart FROM affiliate_order",
     "creator_new": "SELECT o, creator_id AS key, week AS cell, account_days < " + str(NEW_ACCOUNT_DAYS) + " AS hit "
     "FROM affiliate_order WHERE account_days IS NOT NULL",
     "creator_refund": "SELECT o, creator_id AS key, week AS cell, coalesce(refunded_at > completed_at, false) AS hit "
@@ -262,13 +262,13 @@ def _add_orders(con: duckdb.DuckDBPyConnection) -> None:
         SELECT o.o, order_id, o.creator_id, campaign_id, o.seller_id, o.buyer_id, entity_id, device_id, ip_address,
             channel, created_at, completed_at, refunded_at, c.partner_id, date_trunc('week', created_at) AS week,
             date_diff('second', b.registered_at, created_at) / 86400.0 AS account_days,
-            count(*) OVER same AS entity_orders, min(o.o) OVER same AS entity_first,
+            count(*) OVER (
+                PARTITION BY o.creator_id, o.seller_id, coalesce(entity_id::VARCHAR, o.buyer_id)) AS entity_orders,
             follower_count, public_video_count, identity_verified,
             date_diff('second', c.registered_at, created_at) / 86400.0 AS creator_days
         FROM orders o LEFT JOIN buyer_entity e ON e.buyer_id = o.buyer_id
         LEFT JOIN buyers b ON b.buyer_id = o.buyer_id LEFT JOIN creators c ON c.creator_id = o.creator_id
         WHERE o.creator_id IS NOT NULL
-        WINDOW same AS (PARTITION BY o.creator_id, o.seller_id, coalesce(entity_id::VARCHAR, o.buyer_id))
     """)
 
 
@@ -336,7 +336,7 @@ def _collect(con: duckdb.DuckDBPyConnection) -> None:
             FROM affiliate_order a LEFT JOIN click_order ck ON ck.o = a.o
             LEFT JOIN creator_unclicked un ON un.o = a.o LEFT JOIN creator_quick qu ON qu.o = a.o
             LEFT JOIN creator_devices de ON de.o = a.o LEFT JOIN creator_ips ip ON ip.o = a.o
-            LEFT JOIN affiliate_link li ON li.o = a.o LEFT JOIN creator_repeat re ON re.o = a.entity_first
+            LEFT JOIN affiliate_link li ON li.o = a.o LEFT JOIN creator_repeat re ON re.o = a.o
             LEFT JOIN creator_new ne ON ne.o = a.o LEFT JOIN creator_refund rf ON rf.o = a.o
             LEFT JOIN affiliate_campaign ca ON ca.o = a.o)
         SELECT o, COLUMNS(* EXCLUDE (o))::DOUBLE FROM joined

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import betainc
 
-__all__ = ["add_surprise", "estimate_spread", "surprise"]
+__all__ = ["add_surprise", "add_surprise_apart", "estimate_spread", "surprise"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -110,6 +110,45 @@ def add_surprise(con: duckdb.DuckDBPyConnection, source: str, result: str) -> No
     """)
     con.unregister("excess_values")
     con.execute("DROP TABLE excess_group")
+
+
+def add_surprise_apart(con: duckdb.DuckDBPyConnection, source: str, result: str) -> None:
+    """As ``add_surprise``, but all rows that share ``apart`` with the row are left out with it.
+
+    ``source`` has the further column ``apart``, not null: the entity whose own orders, or the day whose
+    one event, must not testify for each other.
+    """
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE excess_part AS
+        WITH pool AS (
+            SELECT hash(key) AS key, hash(apart) AS apart, cell, count(*) AS n, count(*) FILTER (hit) AS k
+            FROM {source} WHERE key IS NOT NULL AND cell IS NOT NULL AND hit IS NOT NULL GROUP BY ALL),
+        own AS (SELECT key, cell, sum(n) AS n, sum(k) AS k FROM pool GROUP BY ALL),
+        cells AS (SELECT cell, sum(n) AS n, sum(k) AS k FROM own GROUP BY cell),
+        market AS (SELECT sum(k) / greatest(sum(n), 1) AS rate FROM cells),
+        chance AS (
+            SELECT key, cell, round(1e6 * (c.k - o.k + {_CELL_WEIGHT} * rate) / (c.n - o.n + {_CELL_WEIGHT}))::BIGINT
+                AS micro FROM own o JOIN cells c USING (cell), market),
+        part AS (
+            SELECT key, apart, sum(p.n) AS n, sum(p.k) AS k, sum(p.n * micro) AS micro
+            FROM pool p JOIN chance USING (key, cell) GROUP BY ALL)
+        SELECT key, apart, dense_rank() OVER (ORDER BY key) - 1 AS g, k::BIGINT AS k, micro::BIGINT AS micro,
+            (sum(n) OVER same - n)::BIGINT AS rest_n, (sum(k) OVER same - k)::BIGINT AS rest_k,
+            (sum(micro) OVER same - micro)::BIGINT AS rest_micro, row_number() OVER (ORDER BY key, apart) - 1 AS row
+        FROM part WINDOW same AS (PARTITION BY key)
+    """)
+    c = con.execute("SELECT * EXCLUDE (key, apart) FROM excess_part ORDER BY row").fetchnumpy()
+    spread = estimate_spread(np.bincount(c["g"], c["k"]), np.bincount(c["g"], c["micro"] / 1e6))
+    value = surprise(c["rest_k"], c["rest_micro"] / 1e6, spread)
+    con.register("excess_values", pd.DataFrame({"row": c["row"], "value": value}))
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {result} AS
+        SELECT s.o, CASE WHEN rest_n > 0 THEN v.value END AS value
+        FROM {source} s JOIN excess_part p ON p.key = hash(s.key) AND p.apart = hash(s.apart)
+        JOIN excess_values v USING (row) WHERE s.key IS NOT NULL AND s.cell IS NOT NULL AND s.hit IS NOT NULL
+    """)
+    con.unregister("excess_values")
+    con.execute("DROP TABLE excess_part")
 
 
 def _left_out(group: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from features.columns import column, store
 from features.declare import Entity, Feature, Kind
-from features.excess import add_surprise
+from features.excess import add_surprise, add_surprise_apart
 from features.flash_sales import add_flash_sales
 
 __all__ = ["FEATURES", "compute", "step_breach_hours", "steps_skipped", "subsidy_share"]
@@ -70,19 +70,25 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _feature(
         "seller_new_user_subsidy_surprise",
-        "How far the seller's share of subsidised first orders (this order left out) is above the market's "
-        "of the same day and channel.",
-        "The platform discount is not known, or the seller has no other order.",
+        "How far the share of the seller's newcomers of other days who came with a subsidy is above that of "
+        "the market's newcomers of the same days and channels.",
+        "Not a new account's first order, or the seller has no newcomer on another day.",
         _DISCOUNT,
         "seller",
     ),
     _feature(
         "seller_subsidised_surprise",
-        "How far the seller's share of subsidised orders (this order left out) is above the market's of the "
-        "same day and channel.",
-        "The platform discount is not known, or the seller has no other order.",
+        "How far the seller's share of subsidised orders on other days is above the market's of the same "
+        "days and channels.",
+        "The platform discount is not known, or the seller has no order on another day.",
         _DISCOUNT,
         "seller",
+    ),
+    _feature(
+        "subsidy_reversed",
+        "1 when the order was subsidised and then cancelled or refunded, 0 when subsidised and kept.",
+        "The order is not subsidised.",
+        (*_DISCOUNT, "orders.cancelled_at"),
     ),
     _feature(
         "entity_claim_cancel_surprise",
@@ -223,7 +229,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     _add_subsidies(con)
     for name, query in _COMPARED.items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE excess_source AS {query}")
-        add_surprise(con, "excess_source", name)
+        (add_surprise_apart if " AS apart" in query else add_surprise)(con, "excess_source", name)
     add_flash_sales(con)
     prices = {"unit_price_log2": _price_gaps(con, size)}
     looked_up = {name: column(con, table, value, size) for name, (table, value) in _LOOKED_UP.items()}
@@ -239,6 +245,7 @@ _LOOKED_UP = {
     "entity_new_user_subsidy_surprise": ("entity_new_user", "value"),
     "seller_new_user_subsidy_surprise": ("seller_new_user", "value"),
     "seller_subsidised_surprise": ("seller_subsidised", "value"),
+    "subsidy_reversed": ("subsidy", "CASE WHEN discount > 0 THEN broken::INTEGER END"),
     "entity_claim_cancel_surprise": ("entity_cancel", "value"),
     "seller_claim_cancel_surprise": ("seller_cancel", "value"),
     "seller_late_refund_surprise": ("seller_refund", "value"),
@@ -248,11 +255,11 @@ _LOOKED_UP = {
     "flash_baseline_log2": ("flash_baseline", "gap"),
     "flash_baseline_entities": ("flash_baseline", "entities"),
 }
-_BROKEN = "(status = 'CANCELLED' OR cancelled_at IS NOT NULL OR refunded_at IS NOT NULL)"
+_BROKEN = "(coalesce(status = 'CANCELLED', false) OR cancelled_at IS NOT NULL OR refunded_at IS NOT NULL)"
 _COMPARED = {
     "entity_new_user": "SELECT o, entity_id AS key, week AS cell, taken AS hit FROM subsidy WHERE entity_id IS NOT NULL",
-    "seller_new_user": "SELECT o, seller_id AS key, day AS cell, taken AS hit FROM subsidy",
-    "seller_subsidised": "SELECT o, seller_id AS key, day AS cell, discount > 0 AS hit FROM subsidy",
+    "seller_new_user": "SELECT o, seller_id AS key, day AS cell, taken AS hit, date AS apart FROM subsidy WHERE newcomer",
+    "seller_subsidised": "SELECT o, seller_id AS key, day AS cell, discount > 0 AS hit, date AS apart FROM subsidy",
     "entity_cancel": "SELECT o, entity_id AS key, week AS cell, broken AS hit FROM subsidy WHERE discount > 0",
     "seller_cancel": "SELECT o, seller_id AS key, week AS cell, broken AS hit FROM subsidy WHERE discount > 0",
     "seller_refund": "SELECT o, seller_id AS key, hash(currency, date_trunc('week', completed_at)) AS cell, "
@@ -272,11 +279,12 @@ def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
             FROM orders o LEFT JOIN first f USING (o) LEFT JOIN buyers b ON b.buyer_id = o.buyer_id, began
             WHERE platform_discount_minor IS NOT NULL)
         SELECT o, k.buyer_id, entity_id, seller_id, platform_discount_minor AS discount, {_BROKEN} AS broken,
-            platform_discount_minor > 0 AND is_first AND (
+            is_first AND (
                 created_at < registered_at + INTERVAL {NEWCOMER_DAYS} DAY
                 OR created_at >= began + INTERVAL {NEWCOMER_DAYS} DAY
-                OR CASE WHEN registered_at IS NULL THEN NULL ELSE false END) AS taken,
-            hash(currency, channel, created_at::DATE) AS day, hash(currency, date_trunc('week', created_at)) AS week
+                OR CASE WHEN registered_at IS NULL THEN NULL ELSE false END) AS newcomer,
+            newcomer AND platform_discount_minor > 0 AS taken,
+            hash(currency, channel, created_at::DATE) AS day, created_at::DATE AS date, hash(currency, date_trunc('week', created_at)) AS week
         FROM known k LEFT JOIN buyer_entity e ON e.buyer_id = k.buyer_id
     """)
     con.execute("""
