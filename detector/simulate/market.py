@@ -16,21 +16,16 @@ import pyarrow.parquet as pq
 
 from detector.errors import TrueTradeError
 from detector.simulate.attacks.registry import ATTACKS
-from detector.simulate.attacks.stage import Stage
 from detector.simulate.clicks import click_trail
-from detector.simulate.draft import NOT_IN_GROUP, TAKEN_INTO_GROUP
 from detector.simulate.frame import Array, Params, mix
-from detector.simulate.genuine import add_genuine, shopping_times
 from detector.simulate.ids import Ids
 from detector.simulate.lanes import assign_lanes, load_carriers
 from detector.simulate.life import live
 from detector.simulate.logs import click_table, event_table, review_table, shipment_table
-from detector.simulate.lookalikes_parcels import ORDER_GROUPS, OVERLAYS
-from detector.simulate.lookalikes_people import PEOPLE_GROUPS
 from detector.simulate.money import Basket, fill_baskets, price_orders
 from detector.simulate.parcels import Shipments, ship
 from detector.simulate.reviews import write_reviews
-from detector.simulate.scenes import Cast, place
+from detector.simulate.staging import GROUPS, find_groups, settle_dates, stage_orders
 from detector.simulate.tables import (
     identifier_table,
     orders_table,
@@ -43,13 +38,10 @@ from detector.simulate.traces import trace
 from detector.simulate.truth import truth_tables
 from detector.simulate.world import World, build_world
 
-__all__ = ["END", "GROUPS", "Market", "SimulationError", "simulate", "write_market"]
+__all__ = ["END", "Market", "SimulationError", "simulate", "write_market"]
 
 END = datetime(2023, 10, 1, tzinfo=UTC)
 """The default instant of the export: its last two weeks hold the first-mile carrier switch (policy 6.6)."""
-GROUPS = (*PEOPLE_GROUPS, *ORDER_GROUPS, *OVERLAYS, "brushed_victims")
-"""The look-alike groups, by the code that plans carry."""
-_GROUP_SHARE = 0.0033
 
 
 class SimulationError(TrueTradeError):
@@ -80,14 +72,14 @@ def simulate(
     """
     params = _params(orders, days, seed, fake_share, attacks, end)
     world = build_world(params)
-    cast = _stage_all(world)
+    cast = stage_orders(world)
     carriers = load_carriers()
     assign_lanes(world, carriers)
-    _overlay(world, cast)
+    find_groups(world, cast)
     basket, promotion = fill_baskets(world)
     money = price_orders(world, basket, promotion)
     life = live(world)
-    _settle_dates(world)
+    settle_dates(world)
     shipments = ship(world, carriers, life, _weights(world, basket))
     ids = Ids(seed)
     tables = {
@@ -143,83 +135,6 @@ def _params(
         )
     instant = round(end.timestamp()) * 1_000_000
     return Params(orders, days, seed, fake_share if chosen else 0.0, chosen, instant)
-
-
-def _stage_all(world: World) -> Cast:
-    """Ordinary orders first, then look-alike groups, then attacks, up to exactly the asked number."""
-    params, orders = world.params, world.orders
-    fakes = round(params.orders * params.fake_share)
-    quota = max(20, round(params.orders * _GROUP_SHARE))
-    groups = len(PEOPLE_GROUPS) + len(ORDER_GROUPS)
-    room = round(quota * groups * 1.3 + fakes * 1.15)
-    add_genuine(world, max(params.orders // 4, params.orders - room))
-    for name, stage in {**PEOPLE_GROUPS, **ORDER_GROUPS}.items():
-        before = len(orders)
-        stage(world, world.rng(name), quota)
-        fresh = orders["group"][before:]
-        fresh[fresh == -1] = GROUPS.index(name)
-        orders["group"][orders["group"] == TAKEN_INTO_GROUP] = GROUPS.index(name)
-    orders["group"][orders["group"] == NOT_IN_GROUP] = -1
-    counts = np.bincount(orders["seller"], minlength=len(world.sellers))
-    cast = Cast(counts, np.zeros_like(counts))
-    _attack(world, cast, fakes)
-    _top_up(world, params.orders - len(orders))
-    return cast
-
-
-def _top_up(world: World, n: int) -> None:
-    """Ordinary repeat orders until the number is right."""
-    if n <= 0:
-        return
-    rng, orders = world.rng("top-up"), world.orders
-    plain = np.flatnonzero((orders["group"] == -1) & ~orders["fake"])
-    rows = np.sort(rng.permutation(plain)[:n])
-    if len(rows) < n:
-        rows = plain[rng.integers(0, len(plain), n)]
-    buyer = orders["buyer"][rows].astype(np.int64)
-    moved = shopping_times(rng, world, world.buyers["country"][buyer])
-    place(world, rng, buyer, orders["seller"][rows], moved)
-
-
-def _attack(world: World, cast: Cast, fakes: int) -> None:
-    """Share the fakes out over the attacks, unevenly."""
-    params, rng = world.params, world.rng("attacks")
-    if fakes <= 0 or not params.attacks:
-        return
-    weights = rng.uniform(0.75, 1.25, len(params.attacks))
-    edges = np.round(np.cumsum(weights) / weights.sum() * fakes).astype(int)
-    for name, quota in zip(params.attacks, np.diff(np.concatenate([[0], edges])), strict=True):
-        before = len(world.orders)
-        ATTACKS[name](Stage(world, world.rng(f"attack {name}"), cast, name), int(quota))
-        attack, fake = world.orders["attack"][before:], world.orders["fake"][before:]
-        attack[fake] = list(ATTACKS).index(name)
-
-
-def _overlay(world: World, cast: Cast) -> None:
-    """Find the groups that ordinary orders fall into of themselves."""
-    quota = max(20, round(world.params.orders * _GROUP_SHARE))
-    for name, find in OVERLAYS.items():
-        world.orders["group"][find(world, world.rng(name), quota)] = GROUPS.index(name)
-    honest = (world.orders["group"] == -1) & ~world.orders["fake"]
-    brushed = np.isin(world.orders["seller"], sorted(cast.victims))
-    world.orders["group"][honest & brushed] = GROUPS.index("brushed_victims")
-
-
-def _settle_dates(world: World) -> None:
-    """No account, shop or listing is younger than the first order that needs it."""
-    orders, rng = world.orders, world.rng("dates")
-    for frame, column, key in (
-        (world.buyers, "registered", "buyer"),
-        (world.sellers, "registered", "seller"),
-        (world.products, "listed", "product"),
-    ):
-        first = np.full(len(frame), np.iinfo(np.int64).max)
-        np.minimum.at(first, orders[key], orders["created"])
-        lead = (rng.lognormal(2.0, 1.5, len(frame)) * 3_600_000_000).astype(np.int64) + 60_000_000
-        frame[column][:] = np.minimum(frame[column], first - lead)
-    world.products["listed"][:] = np.maximum(
-        world.products["listed"], world.sellers["registered"][world.products["seller"]]
-    )
 
 
 def _weights(world: World, basket: Basket) -> tuple[Array, Array]:

@@ -76,7 +76,7 @@ def ship(world: World, carriers: Carriers, life: Life, weight_g: tuple[Array, Ar
         last_number=where(has_last, _numbers(rng, world, carriers, order, last_carrier, 2)).take(
             pa.array(source)
         ),
-        label=life.label[order] - _printed_early(rng, mode),
+        label=life.label[order] - _printed_early(rng, (mode == Parcel.NORMAL) & (carrier != carriers.wise)),
         shipped=life.shipped[order],
         uploaded=_uploaded(rng, world, life.shipped[order]),
         arrived=life.arrived[order],
@@ -96,10 +96,10 @@ def ship(world: World, carriers: Carriers, life: Life, weight_g: tuple[Array, Ar
     )
 
 
-def _printed_early(rng: np.random.Generator, mode: Array) -> Array:
+def _printed_early(rng: np.random.Generator, able: Array) -> Array:
     """A few shops print labels in stock: some are older than the order they are stuck on."""
-    early = (mode == Parcel.NORMAL) & (rng.random(len(mode)) < 0.004)
-    return np.where(early, rng.integers(2, 90, len(mode)) * HOUR, 0)
+    early = able & (rng.random(len(able)) < 0.004)
+    return np.where(early, rng.integers(2, 90, len(able)) * HOUR, 0)
 
 
 def _uploaded(rng: np.random.Generator, world: World, shipped: Array) -> Array:

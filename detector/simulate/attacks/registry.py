@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detector.simulate.attacks.abuse import ABUSE
+from detector.simulate.attacks.commission import COMMISSION
 from detector.simulate.attacks.repeat import REPEAT_BUYING, REVIEWS
 from detector.simulate.attacks.self_dealing import SELF_DEALING
 from detector.simulate.attacks.stage import Attack
@@ -16,7 +17,7 @@ _BY_CLAUSE: dict[str, dict[str, Attack]] = {
     "invalid_tracking": INVALID_TRACKING,
     "repeat_buying": REPEAT_BUYING,
     "reviews": REVIEWS,
-    "abuse": ABUSE,
+    "abuse": ABUSE | COMMISSION,
 }
 ATTACKS: dict[str, Attack] = {
     name: attack for attacks in _BY_CLAUSE.values() for name, attack in attacks.items()

@@ -9,7 +9,8 @@ import pytest
 
 from detector.contract import CLAUSES
 from detector.simulate.attacks.registry import ATTACKS, CLAUSE_OF
-from detector.simulate.market import GROUPS, Market
+from detector.simulate.market import Market
+from detector.simulate.staging import GROUPS
 
 ISSUE_GROUPS = {
     "families",
