@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +15,13 @@ from rich.console import Console
 from detector import enforcement_cli, import_cli
 from detector.errors import InputError, TrueTradeError
 from detector.evaluate import evaluate as evaluate_tables
-from detector.job import Job, plan, run_job
+from detector.job import ORDERS_MODEL, Job, plan, run_job, train_job
 from detector.policy.loader import load_policy
 from detector.progress import Stages
 from detector.simulate.market import simulate as simulate_market
 from detector.simulate.market import write_market
 from detector.summary import print_evaluation, print_outcome
+from models.bundle import load, save
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,14 +67,51 @@ def scan(
     ] = None,
     mapping: Annotated[Path | None, typer.Option(help="Mapping file for a foreign export.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file; the default one when left out.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Signed model bundle, as from train.")] = None,
 ) -> None:
     """Score every order of IN with reasons, rank the sellers, find the rings, write a report."""
     job = Job(source, out, history, day, mapping, threads=os.cpu_count() or 1)
     console = Console()
+    bundle = None if model is None else load(model, key=_model_key())
     with Stages(plan(), console) as stages:
-        outcome = run_job(job, load_policy(policy), stages)
+        outcome = run_job(job, load_policy(policy), stages, bundle)
     print_outcome(outcome, console)
     console.print(f"report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def train(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder of the contract's tables.")],
+    out: Annotated[Path, typer.Option(help="Bundle folder to make; it must not exist.")],
+    mapping: Annotated[Path | None, typer.Option(help="Mapping file for a foreign export.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; the default one when left out.")] = None,
+) -> None:
+    """Train the forest on the earlier, unsuspected orders of IN and write a bundle signed with a key.
+
+    The key is the environment's TRUETRADE_MODEL_KEY; scan --model needs the same one.
+    """
+    key, rules = _model_key(), load_policy(policy)
+    with Stages(plan(), Console()) as stages:
+        found = train_job(source, mapping, rules, stages)
+    assert found.model is not None
+    bundle = save(
+        out,
+        {ORDERS_MODEL: found.model},
+        key=key,
+        created_for=rules.sha256,
+        created_at=datetime.now(UTC),
+        window=found.window,
+    )
+    typer.echo(f"bundle {bundle} in {out}, trained on {found.model.rows:,} orders")
+
+
+def _model_key() -> bytes:
+    key = os.environ.get("TRUETRADE_MODEL_KEY", "")
+    if not key:
+        raise InputError(
+            "set TRUETRADE_MODEL_KEY, the key that signs model bundles, to 16 characters or more"
+        )
+    return key.encode()
 
 
 @app.command()
@@ -82,10 +120,12 @@ def evaluate(
     truth: Annotated[Path, typer.Option(help="Folder with orders.parquet and, if known, sellers.parquet.")],
 ) -> None:
     """Measure a scan against known truth."""
-    tables = [_read(out / "orders.parquet"), _read(out / "sellers.parquet"), _read(truth / "orders.parquet")]
     sellers = truth / "sellers.parquet"
     guilty = _read(sellers) if sellers.exists() else pd.DataFrame()
-    print_evaluation(evaluate_tables(*tables, guilty), Console())
+    measured = evaluate_tables(
+        _read(out / "orders.parquet"), _read(out / "sellers.parquet"), _read(truth / "orders.parquet"), guilty
+    )
+    print_evaluation(measured, Console())
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from detector.contract import CLAUSE_IDS
+from detector.errors import InputError
 from detector.ingest import Ingested, ingest
 from detector.output import whole_folder
 from detector.policy.schema import Policy
@@ -31,10 +32,15 @@ from detector.results import (
 from detector.scan import Scan, last_instant, run
 from detector.scoring import ALLOW, Reason, Scorer
 from features.batch import STAGES
+from models.bundle import Bundle
 
-__all__ = ["Job", "Outcome", "plan", "run_job"]
+__all__ = ["ORDERS_MODEL", "Job", "Outcome", "plan", "run_job", "train_job"]
 
 TRACKING_CLAUSES = ("tracking_mismatch", "invalid_tracking")
+ORDERS_MODEL = "orders"
+"""Name of the order forest in a bundle."""
+
+TRAINED_HERE = "no model given: the forest was trained on the input's own earlier, unsuspected orders"
 TOP_RINGS = 30
 """Rings whose edges the report may draw."""
 
@@ -60,6 +66,7 @@ class Outcome:
     rings: pd.DataFrame
     not_judged: Mapping[str, str]
     rejected: int
+    notes: tuple[str, ...]
 
 
 def plan() -> dict[str, float]:
@@ -69,8 +76,8 @@ def plan() -> dict[str, float]:
     return {name: heavy.get(name, 4.0) for name in names}
 
 
-def run_job(job: Job, policy: Policy, stages: Stages) -> Outcome:
-    """Scan and write OUT, whole or not at all.
+def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = None) -> Outcome:
+    """Scan and write OUT, whole or not at all. Without a bundle the forest is trained on the input itself.
 
     Raises
     ------
@@ -86,14 +93,44 @@ def run_job(job: Job, policy: Policy, stages: Stages) -> Outcome:
         as_of = last_instant(con) if job.day is None else job.day + timedelta(days=1)
         orders = ingested.counts["orders"].rows_kept
         scan = run(
-            ingested, scorer, policy, as_of=as_of, day=job.day, stage=lambda name: stages.stage(name, orders)
+            ingested,
+            scorer,
+            policy,
+            as_of=as_of,
+            day=job.day,
+            stage=lambda name: stages.stage(name, orders),
+            model=None if bundle is None else bundle.models[ORDERS_MODEL],
         )
         with stages.stage("write", len(scan.rows)):
-            return _write(folder, scan, scorer, policy, ingested, stages)
+            return _write(folder, scan, scorer, policy, ingested, stages, bundle)
+
+
+def train_job(source: Path, mapping: Path | None, policy: Policy, stages: Stages) -> Scan:
+    """Scan ``source`` for the model that it trains on its own earlier orders.
+
+    Raises
+    ------
+    InputError
+        The input cannot be read, or has too few orders to train on.
+    """
+    with duckdb.connect() as con:
+        with stages.stage("read"):
+            ingested = ingest(source, con, mapping=mapping)
+        scorer = Scorer(policy.detection, policy.rule)
+        scan = run(ingested, scorer, policy, as_of=last_instant(con), day=None, stage=stages.stage)
+    if scan.model is None:
+        raise InputError(f"{source} has {len(scan.rows)} orders; too few to train a model on")
+    return scan
 
 
 def _write(
-    folder: Path, scan: Scan, scorer: Scorer, policy: Policy, ingested: Ingested, stages: Stages
+    folder: Path,
+    scan: Scan,
+    scorer: Scorer,
+    policy: Policy,
+    ingested: Ingested,
+    stages: Stages,
+    bundle: Bundle | None,
 ) -> Outcome:
     reasons = order_reasons(scan, scorer, policy.detection.fusion.explain_from)
     tables = {
@@ -105,12 +142,17 @@ def _write(
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
     not_judged = clauses_not_judged(scorer, ingested.present)
-    manifest = _manifest(scan, policy, ingested, not_judged, stages.timings)
+    manifest = _manifest(scan, policy, ingested, not_judged, stages.timings) | _model_facts(scan, bundle)
     frames = {name: table.to_pandas() for name, table in tables.items()}
     write_report(_report(scan, frames, reasons, manifest), folder / "report.html")
     write_manifest(manifest, folder / "manifest.json")
     return Outcome(
-        frames["orders"], frames["sellers"], frames["rings"], not_judged, tables["rejects"].num_rows
+        frames["orders"],
+        frames["sellers"],
+        frames["rings"],
+        not_judged,
+        tables["rejects"].num_rows,
+        tuple(manifest["notes"]),  # type: ignore[arg-type]
     )
 
 
@@ -137,7 +179,6 @@ def _manifest(
         "orders_scored": len(scan.rows),
         "rejects": _rejects(scan.con),
         "policy": {"version": policy.version, "sha256": policy.sha256},
-        "model_bundle": None,
         "files": [asdict(file) for file in ingested.files],
         "tables": tables,
         "ignored_columns": {table: list(names) for table, names in ingested.ignored_columns.items() if names},
@@ -147,13 +188,23 @@ def _manifest(
     }
 
 
+def _model_facts(scan: Scan, bundle: Bundle | None) -> dict[str, object]:
+    """Where the forest came from, for the manifest."""
+    if bundle is not None:
+        return {"model_bundle": bundle.id, "notes": []}
+    if scan.model is None:
+        return {"model_bundle": None, "notes": ["too few orders to train a model; no anomaly scores"]}
+    return {"model_bundle": None, "notes": [TRAINED_HERE]}
+
+
 def _rejects(con: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:
     """Rejected rows counted by table, column and reason, most frequent first."""
     found = con.sql("""
         SELECT "table", "column", reason, count(*) AS rows FROM rejects GROUP BY ALL
         ORDER BY rows DESC, "table", "column", reason LIMIT 50
     """)
-    return found.to_arrow_table().to_pylist()
+    rows: list[dict[str, object]] = found.to_arrow_table().to_pylist()
+    return rows
 
 
 def _report(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from detector.anomaly import comparable_groups, train
 from detector.errors import InputError
 from detector.ingest import Ingested
 from detector.policy.schema import Policy
@@ -20,9 +21,14 @@ from detector.scoring import ALLOW, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
 from features.batch import compute_features, forget_after, read_features
 from features.neighbours import neighbour_features, neighbour_keys
+from models.forest import AnomalyModel
+from models.measures import ANOMALY_FEATURES
 
 Floats = NDArray[np.float64]
 Stage = Callable[[str], AbstractContextManager[object]]
+
+THREADS = 2
+"""Threads of the forest; the percentiles are the same for any number."""
 
 NEIGHBOUR_ROUNDS = 2
 """Times that suspicion travels one step further through the neighbourhoods."""
@@ -33,7 +39,9 @@ class Scan:
     """What a scan found, before anything is written.
 
     ``rows`` are the canonical ranks ``o`` of the scored orders; ``features`` and ``scores`` have one entry
-    each. The DuckDB connection holds the tables, ``rings`` and ``order_ring`` among them.
+    each. The DuckDB connection holds the tables, ``rings`` and ``order_ring`` among them. ``model`` is the
+    forest that was used, None where there were too few orders to train one; ``window`` is the time of the
+    first and of the last order (naive UTC).
     """
 
     con: duckdb.DuckDBPyConnection
@@ -42,6 +50,8 @@ class Scan:
     features: dict[str, Floats]
     scores: Scores
     sellers: pd.DataFrame
+    model: AnomalyModel | None
+    window: tuple[datetime, datetime]
 
 
 def last_instant(con: duckdb.DuckDBPyConnection) -> datetime:
@@ -56,12 +66,21 @@ def last_instant(con: duckdb.DuckDBPyConnection) -> datetime:
 
 
 def run(
-    ingested: Ingested, scorer: Scorer, policy: Policy, *, as_of: datetime, day: datetime | None, stage: Stage
+    ingested: Ingested,
+    scorer: Scorer,
+    policy: Policy,
+    *,
+    as_of: datetime,
+    day: datetime | None,
+    stage: Stage,
+    model: AnomalyModel | None = None,
 ) -> Scan:
     """Compute features, score, judge sellers and find rings.
 
     Parameters
     ----------
+    model
+        The forest to use; None trains one on the earlier, unsuspected orders of the input itself.
     day
         Score the orders of this UTC day only; everything before it is history. None scores every order.
     as_of
@@ -71,23 +90,33 @@ def run(
     forget_after(con, as_of)
     compute_features(con, as_of, stage)
     with stage("scores"):
-        features, scores = _score(con, scorer)
+        features, scores, model = _score(con, scorer, model)
     with stage("rings and sellers"):
         find_rings(con, scores.score, scores.decision != ALLOW)
         rows = _rows(con, day)
         sellers = judge_sellers(con, _order_scores(rows, features, scores), policy.detection.seller)
-    return Scan(con, as_of, rows, features, scores, sellers)
+    return Scan(con, as_of, rows, features, scores, sellers, model, _window(con))
 
 
-def _score(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> tuple[dict[str, Floats], Scores]:
-    """Score every order: first by its own evidence, then as its neighbours' suspicion reaches it."""
+def _score(
+    con: duckdb.DuckDBPyConnection, scorer: Scorer, model: AnomalyModel | None
+) -> tuple[dict[str, Floats], Scores, AnomalyModel | None]:
+    """Score every order: by its own evidence, as its neighbours' suspicion reaches it, and by the forest."""
     count = con.execute("SELECT count(*) FROM orders").fetchall()[0][0]
-    features = read_features(con, scorer.inputs)
+    features = read_features(con, {*scorer.inputs, *(measure.name for measure in ANOMALY_FEATURES)})
     evidence = scorer.evidence(features, count)
     keys = neighbour_keys(con)
     for _ in range(NEIGHBOUR_ROUNDS):
         features |= neighbour_features(scorer.suspicion(evidence, features), keys)
-    return features, scorer.score(features, count)
+    groups = comparable_groups(con)
+    model = model or train(features, groups, scorer.suspicion(evidence, features))
+    anomaly = None if model is None else model.percentile(features, groups, nthread=THREADS)
+    return features, scorer.score(features, count, anomaly), model
+
+
+def _window(con: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
+    first, last = con.execute("SELECT min(created_at), max(created_at) FROM orders").fetchall()[0]
+    return first, last
 
 
 def _rows(con: duckdb.DuckDBPyConnection, day: datetime | None) -> NDArray[np.int64]:

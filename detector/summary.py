@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -31,13 +31,14 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     if outcome.rejected:
         lines.append(f"{outcome.rejected:,} rows rejected: see rejects.parquet")
     lines += [f"not judged: {clause}: {why}" for clause, why in outcome.not_judged.items()]
+    lines += outcome.notes
     worst = outcome.sellers[outcome.sellers["recommendation"] != "none"].head(WORST_SELLERS)
     lines += ["worst sellers:", *(_seller(row) for row in worst.to_dict("records"))] if len(worst) else []
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _seller(row: Mapping[str, Any]) -> str:
+def _seller(row: Mapping[Hashable, Any]) -> str:
     victim = " (possible victim)" if row["disposition_hint"] == "possible_victim" else ""
     reasons = row["reasons"]
     why = f"\n      {reasons[0]['message']}" if len(reasons) else ""

@@ -265,7 +265,8 @@ def _grown(core: np.ndarray, left: np.ndarray, buyer: np.ndarray, seller: np.nda
     """Edges of the block around a core: the buyers with two or more edges into the core's sellers."""
     inside = left[np.isin(seller[left], seller[core])]
     ties = np.bincount(buyer[inside])
-    return inside[ties[buyer[inside]] >= min(2, int(ties.max(initial=0)))]
+    kept: np.ndarray = inside[ties[buyer[inside]] >= min(2, int(ties.max(initial=0)))]
+    return kept
 
 
 def _block_surprise(found: int, buyers: np.ndarray, sellers: np.ndarray, edges: int) -> float:
@@ -308,7 +309,7 @@ def _blocks(con: duckdb.DuckDBPyConnection) -> None:
         FROM entity_sellers
     """)
     found = con.execute("SELECT b, s FROM edges ORDER BY b, s").fetchnumpy()
-    blocks = dense_blocks(found["b"], found["s"])
+    blocks = dense_blocks(np.asarray(found["b"]), np.asarray(found["s"]))
     con.register("block_edges", _members(blocks))
     con.execute("""
         CREATE OR REPLACE TEMP TABLE blocks AS
@@ -343,7 +344,7 @@ def _members(blocks: list[Block]) -> pa.Table:
     )
 
 
-def ring_graph(orders: pd.DataFrame) -> nx.Graph:
+def ring_graph(orders: pd.DataFrame) -> nx.Graph[tuple[str, str]]:
     """The buyer–seller graph of some orders, for people and layouts.
 
     Parameters
@@ -358,10 +359,10 @@ def ring_graph(orders: pd.DataFrame) -> nx.Graph:
         and ``score`` (the highest).
     """
     scored = orders if "score" in orders else orders.assign(score=np.nan)
-    edges = scored.groupby(["buyer_id", "seller_id"], sort=True)["score"].agg(["size", "max"])
-    graph = nx.Graph()
-    for (buyer, seller), row in edges.iterrows():
+    edges = scored.groupby(["buyer_id", "seller_id"], sort=True)["score"].agg(["size", "max"]).reset_index()
+    graph: nx.Graph[tuple[str, str]] = nx.Graph()
+    for buyer, seller, orders, score in edges.itertuples(index=False):
         graph.add_node(("buyer", buyer), kind="buyer")
         graph.add_node(("seller", seller), kind="seller")
-        graph.add_edge(("buyer", buyer), ("seller", seller), orders=int(row["size"]), score=float(row["max"]))
+        graph.add_edge(("buyer", buyer), ("seller", seller), orders=int(orders), score=float(score))
     return graph

@@ -1,0 +1,57 @@
+"""The isolation forest's part in a scan: comparable groups, training on the input's own past, a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import TrainingError
+from models.forest import AnomalyModel
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+SEED = 7
+TRAINING_SHARE = 0.7
+"""The earlier part of the orders on which a forest is trained; what is later is judged by the past."""
+
+CLEAN_BELOW = 0.2
+"""Orders at this suspicion or more are left out of what the forest learns as normal."""
+
+
+def comparable_groups(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
+    """Codes of the groups an order is compared within, coarsest first, in order of ``o``; −1 unknown.
+
+    The category of the order's first product, the seller's size (powers of four of its orders), whether it
+    came from a live stream, and the week.
+    """
+    found = con.execute("""
+        WITH main AS (SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL),
+        size AS (SELECT seller_id, floor(log2(count(*)) / 2) AS size FROM orders GROUP BY ALL)
+        SELECT CASE WHEN category IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY category) END AS category,
+               size::BIGINT AS seller_size, (channel = 'live')::BIGINT AS live,
+               datediff('week', TIMESTAMP '1970-01-01', created_at) AS week
+        FROM orders o LEFT JOIN main USING (order_id) LEFT JOIN products p USING (product_id)
+        JOIN size ON size.seller_id = o.seller_id ORDER BY o.o
+    """).fetchnumpy()
+    return {
+        name: np.ma.filled(np.ma.asarray(codes, dtype=np.int64), -1).astype(np.int64)
+        for name, codes in found.items()
+    }
+
+
+def train(
+    features: Mapping[str, Floats], groups: Mapping[str, Codes], suspicion: Floats
+) -> AnomalyModel | None:
+    """Train on the earlier, unsuspected orders; None where there are too few.
+
+    Arrays are in canonical order, which is time order, of shape (orders,).
+    """
+    early = np.arange(len(suspicion)) < TRAINING_SHARE * len(suspicion)
+    try:
+        return AnomalyModel.fit(features, groups, seed=SEED, clean=early & (suspicion < CLEAN_BELOW))
+    except TrainingError:
+        return None
