@@ -151,6 +151,9 @@ def viral_products(world: World, rng: np.random.Generator, quota: int) -> None:
         shop = int(shops_for(world, rng, country, 1)[0])
         first = burst(rng, world, country, 1, 1)[0]
         wave = (rng.gamma(3, 1.3, size) * DAY).astype(np.int64)
+        channel = rng.choice([VIDEO, SHOP], size, p=[0.6, 0.4])
+        stars = np.flatnonzero(world.creators["country"] == country)
+        star = stars[int(rng.integers(len(stars)))] if len(stars) else -1
         place(
             world,
             rng,
@@ -159,7 +162,8 @@ def viral_products(world: World, rng: np.random.Generator, quota: int) -> None:
             np.minimum(first + wave, world.params.end - rng.integers(1, 20, size) * HOUR),
             product=world.hero(shop),
             more_lines=0,
-            channel=rng.choice([VIDEO, SHOP], size, p=[0.6, 0.4]),
+            channel=channel,
+            creator=np.where((channel == VIDEO) & (rng.random(size) < 0.7), star, -1),
         )
 
 

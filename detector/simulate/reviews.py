@@ -74,13 +74,15 @@ def _texts(rng: np.random.Generator, world: World, rows: Array, rating: Array) -
     language = np.where(rng.random(len(rows)) < 0.1, languages.index("en"), language)
     mode = orders["review"][rows]
     ringed = np.isin(mode, (Review.RING, Review.EARLY, Review.WRONG)) & (orders["script"][rows] >= 0)
+    shop = orders["seller"][rows].astype(np.int64)
     noun = world.products["noun"][orders["product"][rows]].astype(np.int64)
     pieces: list[pa.Array] = []
     positions: list[Array] = []
     for code, name in enumerate(languages):
         at = np.flatnonzero((language == code) & ~ringed)
         if len(at):
-            pieces.append(_honest(rng, name, noun[at], rating[at], mode[at] == Review.SHORT))
+            text = _honest(rng, name, noun[at], rating[at], mode[at] == Review.SHORT)
+            pieces.append(pc.if_else(pa.array(mode[at] == Review.FAN), _fan_words(rng, name, shop[at]), text))
             positions.append(at)
     for row in np.flatnonzero(ringed):
         pieces.append(_scripted(rng, world, int(orders["script"][rows[row]]), int(mode[row]), int(noun[row])))
@@ -110,6 +112,13 @@ def _honest(rng: np.random.Generator, language: str, noun: Array, rating: Array,
     text = pc.if_else(pa.array((style < 0.42) & (rating > 2) | short), brief, text)
     silent = (rng.random(n) < 0.14) & ~short
     return pc.if_else(pa.array(silent), pa.scalar(None, pa.string()), text)
+
+
+def _fan_words(rng: np.random.Generator, language: str, shop: Array) -> pa.Array:
+    """What a community says: one of three short phrases of its own, with hearts."""
+    phrases = words()["reviews"][language]["short"]
+    own = (shop + rng.integers(0, 3, len(shop))) % len(phrases)
+    return pc.binary_join_element_wise(choose(phrases, own), choose((" ❤️", "❤️❤️❤️"), shop % 2), "")
 
 
 def _named(text: pa.Array, name: pa.Array) -> pa.Array:

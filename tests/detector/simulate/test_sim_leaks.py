@@ -68,12 +68,12 @@ def single_column_scores(values: pd.Series) -> dict[str, np.ndarray]:
 
 
 def test_no_column_gives_a_fake_away(frame: pd.DataFrame) -> None:
-    """Frequencies are those among all orders; every second order is then judged."""
-    answer = frame.pop("answer").to_numpy()[::2]
+    """Frequencies are those among all orders; every third order is then judged."""
+    answer = frame.pop("answer").to_numpy()[::3]
     telling = []
     for column in frame:
         for how, scores in single_column_scores(frame[column]).items():
-            score = scores[::2]
+            score = scores[::3]
             if np.ptp(score) == 0:
                 continue
             lean = abs(roc_auc_score(answer, score) - 0.5)
