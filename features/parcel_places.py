@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.parcels import values_of
 from features.places import place_gap, same_name, same_person, same_postcode, same_region
@@ -65,33 +66,36 @@ def _compare(con: duckdb.DuckDBPyConnection, query: str, orders: int) -> dict[st
     alike = ", ".join(
         f"CASE WHEN a_{w} = b_{w} AND NOT contains(a_{w}, '*') THEN 1.0 END AS {w}" for w in _ANSWER
     )
-    differ = " OR ".join(f"a_{what} <> b_{what}" for what in _ANSWER)
     table = con.sql(f"SELECT o, {alike} FROM ({query})").to_arrow_table()
-    con.execute(f"CREATE OR REPLACE TEMP TABLE tk_open AS FROM ({query}) WHERE {differ}")
     rows = table["o"].to_numpy()
-    same = {}
-    for what in _ANSWER:
-        answer = np.full(orders, np.nan)
+    same = {what: np.full(orders, np.nan) for what in _ANSWER}
+    for what, answer in same.items():
         answer[rows] = values_of(table, what)
-        opened = _answer_open(con, what)
-        answer[opened["o"].to_numpy()] = values_of(opened, "same")
-        same[what] = answer
-    con.execute("DROP TABLE tk_open")
+    opened = _answer_open(con, query)
+    for what, answer in same.items():
+        mine = opened.filter(pc.equal(opened["what"], what))
+        answer[mine["o"].to_numpy()] = values_of(mine, "same")
     return same
 
 
-def _answer_open(con: duckdb.DuckDBPyConnection, what: str) -> pa.Table:
-    """``o`` and ``same`` of the rows of ``tk_open`` whose values differ; each distinct pair is asked once."""
-    unequal = f"a_{what} <> b_{what} AND NOT contains(a_{what}, '*') AND NOT contains(b_{what}, '*')"
-    pairs = con.sql(f"""
-        SELECT DISTINCT b_country AS country, a_{what} AS a, b_{what} AS b FROM tk_open WHERE {unequal}
-    """).to_arrow_table()
-    columns = [pairs[name].to_pylist() for name in ("country", "a", "b")]
-    same = [_ANSWER[what](*pair) for pair in zip(*columns, strict=True)]
+def _answer_open(con: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    """``o``, ``what`` and ``same`` of all values that are not written alike; each distinct pair is asked once."""
+    unequal = " OR ".join(f"a_{what} <> b_{what}" for what in _ANSWER)
+    whats, a, b = (", ".join(form.format(what) for what in _ANSWER) for form in ("'{}'", "a_{}", "b_{}"))
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE tk_open AS
+        SELECT * FROM (SELECT o, b_country AS country, unnest([{whats}]) AS what, unnest([{a}]) AS a,
+                              unnest([{b}]) AS b FROM ({query}) WHERE {unequal})
+        WHERE a <> b AND NOT contains(a, '*') AND NOT contains(b, '*')
+    """)
+    pairs = con.sql("SELECT DISTINCT what, country, a, b FROM tk_open").to_arrow_table()
+    columns = [pairs[name].to_pylist() for name in ("what", "country", "a", "b")]
+    same = [_ANSWER[what](country, a, b) for what, country, a, b in zip(*columns, strict=True)]
     con.register("tk_answer", pairs.append_column("same", pa.array(same, pa.float64())))
-    answers = con.sql(f"""
-        SELECT o, same FROM tk_open JOIN tk_answer
-        ON a_{what} = a AND b_{what} = b AND b_country IS NOT DISTINCT FROM country WHERE {unequal}
+    answers = con.sql("""
+        SELECT o, t.what, same FROM tk_open t JOIN tk_answer s
+        ON t.what = s.what AND t.a = s.a AND t.b = s.b AND t.country IS NOT DISTINCT FROM s.country
     """).to_arrow_table()
     con.unregister("tk_answer")
+    con.execute("DROP TABLE tk_open")
     return answers

@@ -121,7 +121,8 @@ def _read_keys(con: duckdb.DuckDBPyConnection) -> dict[str, npt.NDArray[Any]]:
         SELECT seller, volume, category, hash(carrier) AS carrier, hash(from_country) AS from_country,
                hash(ship_to_country) AS to_country, hash(from_country, from_region) AS from_region,
                hash(ship_to_country, ship_to_region) AS to_region,
-               floor(ordered_at / 604800)::INTEGER AS order_week, floor(label_at / 86400)::INTEGER AS label_day,
+               floor(ordered_at / 604800)::INTEGER AS order_week,
+               floor(label_at / 86400)::INTEGER AS label_day,
                floor(shipped_at / 86400)::INTEGER AS ship_day,
                coalesce(from_country <> ship_to_country, false) AS abroad,
                coalesce(lower(ship_from_city) = lower(ship_to_city), false) AS same_city

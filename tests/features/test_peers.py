@@ -1,0 +1,151 @@
+"""Surprise among peers, expected weights and first-mile waybills against slow readings."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from builders import same
+
+from features.first_mile import extra_ship_seconds, first_mile_fit
+from features.levels import steps
+from features.parcel_weights import PRIOR_PARCELS, expected_log_ratio
+from features.peers import COHORT_PRIOR, Cohort, cohort_of, group_codes, surprise
+
+
+def slow_share(level: list[int], seller: list[int], group: list[int], row: int) -> tuple[int, int]:
+    others = [
+        level[other]
+        for other in range(len(level))
+        if level[other] >= 0 and group[other] == group[row] and seller[other] != seller[row]
+    ]
+    return sum(other >= level[row] for other in others), len(others)
+
+
+def slow_surprise(
+    level: list[int], seller: list[int], cohorts: list[list[int]], parent: list[int]
+) -> list[float]:
+    found = []
+    for row, mine in enumerate(level):
+        if mine <= 0:
+            found.append(math.nan if mine < 0 else 0.0)
+            continue
+        reached, others = slow_share(level, seller, parent, row)
+        prior = COHORT_PRIOR * (reached + 1) / (others + 1)
+        parts = [slow_share(level, seller, group, row) for group in cohorts]
+        found.append(-math.log10(max((r + prior) / (n + COHORT_PRIOR) for r, n in parts)))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_surprise_equals_a_slow_reading(seed: int) -> None:
+    rng = random.Random(seed)
+    size = rng.choice([1, 5, 80])
+    level = [rng.choice([-1, 0, 0, 0, 1, 2, 5]) for _ in range(size)]
+    seller, first, second, wide = ([rng.randrange(bound) for _ in range(size)] for bound in (6, 4, 9, 2))
+    sellers = np.array(seller, np.int32)
+    cohorts = [cohort_of(sellers, np.array(group)) for group in (first, second)]
+    found = surprise(np.array(level, np.int8), cohorts, cohort_of(sellers, np.array(wide)))
+    assert same(found, slow_surprise(level, seller, [first, second], wide), 1e-12)
+
+
+def test_what_happens_to_everybody_surprises_nobody() -> None:
+    seller = np.arange(100, dtype=np.int32)
+    day = (seller >= 90).astype(np.int64)
+    level = day.astype(np.int8)  # all parcels of the last day lack scans
+    level[0] = 1  # and one of an ordinary day
+    market, days = cohort_of(seller), cohort_of(seller, day)
+    found = surprise(level, [days], market)
+    assert found[95] < 0.4
+    assert found[0] > 1.5
+
+
+def test_a_seller_does_not_excuse_itself() -> None:
+    seller = np.array([0] * 50 + [*range(1, 51)], np.int32)
+    level = (seller == 0).astype(np.int8)
+    market = cohort_of(seller)
+    assert surprise(level, [market], market)[0] > 1.5
+
+
+def test_codes_tell_combinations_apart() -> None:
+    one, other = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    assert len(set(group_codes(one, other))) == 4
+    assert list(cohort_of(np.arange(3, dtype=np.int32)).group) == [0, 0, 0]
+    assert isinstance(cohort_of(np.arange(3, dtype=np.int32)), Cohort)
+
+
+def test_steps_count_the_limits_exceeded() -> None:
+    assert same(steps(np.array([-1, 0, 0.5, 1, 9, np.nan]), 0, 1, 2), [0, 0, 1, 1, 3, np.nan])
+
+
+def slow_ratio(
+    product: list[int], entity: list[int], single: list[bool], ratio: list[float], row: int
+) -> float:
+    if not single[row]:
+        return 0.0
+    mine = [other for other in range(len(product)) if single[other] and product[other] == product[row]]
+    bought = sum(entity[other] == entity[row] for other in mine)
+    rest = sorted(ratio[other] for other in mine if other != row)
+    if len(mine) == bought:
+        return 0.0
+    typical = rest[math.ceil(3 * (len(rest) - 1) / 4)]
+    others = len(mine) - bought
+    return typical * others / (others + PRIOR_PARCELS)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_expected_weights_equal_a_slow_reading(seed: int) -> None:
+    rng = random.Random(seed)
+    size = rng.choice([0, 1, 40])
+    product, entity = ([rng.randrange(bound) for _ in range(size)] for bound in (5, 12))
+    single = [rng.random() < 0.8 for _ in range(size)]
+    ratio = [rng.gauss(0, 1) for _ in range(size)]
+    found = expected_log_ratio(
+        np.array(product, np.uint64), np.array(entity, np.uint64), np.array(single, bool), np.array(ratio)
+    )
+    assert same(found, [slow_ratio(product, entity, single, ratio, row) for row in range(size)], 1e-12)
+
+
+SWITCH = datetime(2023, 9, 18, 16, tzinfo=UTC).timestamp()
+DAY = 86_400.0
+
+
+def fit(
+    number: str, city: str | None, handover: str | None, days: float, carrier: str = "Wise Express"
+) -> float:
+    columns = (pa.array([value], pa.string()) for value in (number, carrier, handover, city))
+    return float(first_mile_fit(*columns, np.array([SWITCH + days * DAY]))[0])
+
+
+@pytest.mark.parametrize(
+    ("number", "city", "handover", "days", "answer"),
+    [
+        ("WS1234567", "Dongguan", "PICK_UP", 1, 1),
+        ("ws 1234567", "深圳市", "PICK_UP", 400, 1),
+        ("WS1234567", "Guangzhou", None, 1, 1),
+        ("WS1234567", "Dongguan", "PICK_UP", -3, 0),
+        ("WS1234567", "Dongguan", "DROP_OFF", 1, 0),
+        ("WS1234567", "Beijing", "PICK_UP", 1, 0),
+        ("WS1234567", None, "PICK_UP", 1, math.nan),
+        ("YT1234567890123", "Dongguan", "PICK_UP", 400, math.nan),  # an old waybill stays valid
+        ("WS123456785CN", "Beijing", "DROP_OFF", 1, math.nan),  # a postal number
+    ],
+)
+def test_first_mile_waybills(
+    number: str, city: str | None, handover: str | None, days: float, answer: float
+) -> None:
+    assert same([fit(number, city, handover, days)], [answer])
+
+
+def test_an_unknown_carrier_may_use_the_prefix_for_itself() -> None:
+    assert math.isnan(fit("WS1234567", "Beijing", "DROP_OFF", 1, carrier="Westside Vans"))
+
+
+def test_three_more_days_in_the_switch_window() -> None:
+    ordered = np.array([SWITCH - 1.5 * DAY, SWITCH + 0.5 * DAY, SWITCH + 1.5 * DAY, SWITCH])
+    cities = pa.array(["Dongguan", "Shenzhen", "Dongguan", "Beijing"])
+    assert list(extra_ship_seconds(ordered, cities)) == [3 * DAY, 3 * DAY, 0, 0]
