@@ -24,7 +24,9 @@ def _feature(
     source: str = "6.8",
     clause: str | None = "abuse",
 ) -> Feature:
-    return Feature(name, meaning, null_means, ("orders.creator_id", *needs), "snapshot", entity, clause, source=source)
+    return Feature(
+        name, meaning, null_means, ("orders.creator_id", *needs), "snapshot", entity, clause, source=source
+    )
 
 
 _CLICKS = ("affiliate_clicks.creator_id", "affiliate_clicks.clicked_at")
@@ -193,7 +195,13 @@ FEATURES: tuple[Feature, ...] = (
         "order",
         source="6.1",
     ),
-    _feature("creator_follower_count", "Followers of the creator.", _NO_CREATOR, ("creators.follower_count",), source="6.3"),
+    _feature(
+        "creator_follower_count",
+        "Followers of the creator.",
+        _NO_CREATOR,
+        ("creators.follower_count",),
+        source="6.3",
+    ),
     _feature(
         "creator_public_video_count",
         "Public videos of the creator.",
@@ -248,7 +256,9 @@ _COMPARED = {
     "FROM affiliate_order JOIN click_order USING (o) WHERE seconds IS NOT NULL",
     "creator_repeat": "SELECT o, hash(creator_id, seller_id) AS key, coalesce(channel, '') AS cell, "
     "entity_orders >= 3 AS hit, coalesce(entity_id::VARCHAR, buyer_id) AS apart FROM affiliate_order",
-    "creator_new": "SELECT o, creator_id AS key, week AS cell, account_days < " + str(NEW_ACCOUNT_DAYS) + " AS hit "
+    "creator_new": "SELECT o, creator_id AS key, week AS cell, account_days < "
+    + str(NEW_ACCOUNT_DAYS)
+    + " AS hit "
     "FROM affiliate_order WHERE account_days IS NOT NULL",
     "creator_refund": "SELECT o, creator_id AS key, week AS cell, coalesce(refunded_at > completed_at, false) AS hit "
     "FROM affiliate_order WHERE completed_at IS NOT NULL AND EXISTS (SELECT 1 FROM orders WHERE refunded_at IS NOT NULL)",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import duckdb
 import numpy as np
-import pandas as pd
 
 from features.excess import estimate_spread, surprise
 
@@ -26,7 +25,7 @@ def add_clicks(con: duckdb.DuckDBPyConnection) -> None:
     from the device that day and the day before); ``conversion`` (surprise of so many sales per click).
     """
     _add_last_click(con)
-    con.execute(f"""
+    con.execute("""
         CREATE OR REPLACE TEMP TABLE click_match AS
         SELECT o, creator_id, channel, last IS NULL AS missing, date_diff('millisecond', last, created_at) / 1e3 AS seconds
         FROM affiliate_order LEFT JOIN last_click USING (o) WHERE EXISTS (SELECT 1 FROM affiliate_clicks)
@@ -63,22 +62,29 @@ def _add_last_click(con: duckdb.DuckDBPyConnection) -> None:
             WHERE c.clicked_at >= a.created_at - INTERVAL {CLICK_DAYS} DAY"""
         for key in ("buyer_id", "device_id", "ip_address")
     )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE last_click AS SELECT o, max(clicked_at) AS last FROM ({found}) GROUP BY o")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE last_click AS SELECT o, max(clicked_at) AS last FROM ({found}) GROUP BY o"
+    )
 
 
 def _add_conversion(con: duckdb.DuckDBPyConnection) -> None:
     """``creator_conversion``: per creator with clicks, the surprise of its clicked sales per click."""
     group = con.execute("""
-        WITH clicks AS (SELECT creator_id, count(*) AS n FROM affiliate_clicks GROUP BY creator_id)
-        SELECT creator_id, n, (SELECT count(*) FROM click_match m WHERE m.creator_id = c.creator_id AND NOT missing) AS k
-        FROM clicks c WHERE creator_id IS NOT NULL ORDER BY creator_id
+        WITH sold AS (SELECT creator_id, count(*) AS n FROM click_match WHERE NOT missing GROUP BY creator_id)
+        SELECT creator_id, count(*)::DOUBLE AS clicks, coalesce(any_value(sold.n), 0)::DOUBLE AS sold
+        FROM affiliate_clicks LEFT JOIN sold USING (creator_id) WHERE creator_id IS NOT NULL
+        GROUP BY creator_id ORDER BY creator_id
     """).df()
-    sold, clicks = group["k"].to_numpy(np.float64), group["n"].to_numpy(np.float64)
+    sold, clicks = group["sold"].to_numpy(np.float64), group["clicks"].to_numpy(np.float64)
     expected = clicks * (sold.sum() / max(clicks.sum(), 1.0))
-    values = pd.DataFrame({"creator_id": group["creator_id"]})
-    values["conversion"] = surprise(sold - 1, expected, estimate_spread(sold, expected))
+    values = group[["creator_id"]].assign(
+        conversion=surprise(sold - 1, expected, estimate_spread(sold, expected))
+    )
     con.register("conversion_values", values)
-    con.execute("CREATE OR REPLACE TEMP TABLE creator_conversion AS SELECT creator_id::VARCHAR AS creator_id, conversion FROM conversion_values")
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE creator_conversion AS
+        SELECT creator_id::VARCHAR AS creator_id, conversion FROM conversion_values
+    """)
     con.unregister("conversion_values")
 
 

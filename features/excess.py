@@ -137,10 +137,13 @@ def add_surprise_apart(con: duckdb.DuckDBPyConnection, source: str, result: str)
             (sum(micro) OVER same - micro)::BIGINT AS rest_micro, row_number() OVER (ORDER BY key, apart) - 1 AS row
         FROM part WINDOW same AS (PARTITION BY key)
     """)
-    c = con.execute("SELECT * EXCLUDE (key, apart) FROM excess_part ORDER BY row").fetchnumpy()
-    spread = estimate_spread(np.bincount(c["g"], c["k"]), np.bincount(c["g"], c["micro"] / 1e6))
+    found = con.execute("SELECT * EXCLUDE (key, apart) FROM excess_part ORDER BY row").fetchnumpy()
+    c = {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+    g = c["g"].astype(np.int64)
+    seen, chance = (np.asarray(np.bincount(g, c[name]), dtype=np.float64) for name in ("k", "micro"))
+    spread = estimate_spread(seen, chance / 1e6)
     value = surprise(c["rest_k"], c["rest_micro"] / 1e6, spread)
-    con.register("excess_values", pd.DataFrame({"row": c["row"], "value": value}))
+    con.register("excess_values", pd.DataFrame({"row": c["row"].astype(np.int64), "value": value}))
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {result} AS
         SELECT s.o, CASE WHEN rest_n > 0 THEN v.value END AS value

@@ -12,6 +12,7 @@ from features.columns import column, store
 from features.declare import Entity, Feature, Kind
 from features.excess import add_surprise, add_surprise_apart
 from features.flash_sales import add_flash_sales
+from features.text import firsts
 
 __all__ = ["FEATURES", "compute", "step_breach_hours", "steps_skipped", "subsidy_share"]
 
@@ -130,7 +131,9 @@ FEATURES: tuple[Feature, ...] = (
         (*_PROMOTION, "promotions.price_minor", "order_items.unit_price_minor"),
         source="6.4",
     ),
-    _feature("flash_hours", "Length of the order's flash sale in hours.", _NO_FLASH, _PROMOTION, source="6.4"),
+    _feature(
+        "flash_hours", "Length of the order's flash sale in hours.", _NO_FLASH, _PROMOTION, source="6.4"
+    ),
     _feature(
         "flash_overlaps",
         "Other flash sales of the same product at the same time.",
@@ -188,7 +191,8 @@ def subsidy_share(total_minor: F64, platform_discount_minor: F64) -> F64:
     array([0.25,  nan])
     """
     both = total_minor + platform_discount_minor
-    return np.divide(platform_discount_minor, both, out=np.full(both.shape, np.nan), where=both > 0)
+    share: F64 = np.divide(platform_discount_minor, both, out=np.full(both.shape, np.nan), where=both > 0)
+    return share
 
 
 def step_breach_hours(created: F64, paid: F64, shipped: F64, delivered: F64, completed: F64) -> F64:
@@ -197,7 +201,13 @@ def step_breach_hours(created: F64, paid: F64, shipped: F64, delivered: F64, com
     Times in seconds, NaN where the step has none. Payment may come at any time after the order (cash on
     delivery), completion may precede the delivery scan.
     """
-    pairs = ((created, paid), (created, shipped), (shipped, delivered), (shipped, completed), (created, completed))
+    pairs = (
+        (created, paid),
+        (created, shipped),
+        (shipped, delivered),
+        (shipped, completed),
+        (created, completed),
+    )
     late = np.stack([first - then for first, then in pairs]) / 3600.0
     known = ~np.isnan(late)
     worst = np.where(known, late, 0.0).max(axis=0)
@@ -214,7 +224,7 @@ def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F6
 def usual_price(key: npt.NDArray[np.uint64], price: F64) -> F64:
     """Median price (the lower of two) of each line's key; NaN where the key has fewer than five lines."""
     order = np.lexsort((price, key))
-    first = np.flatnonzero(np.diff(key[order], prepend=~key[order][:1]))
+    first = firsts(key[order])
     size = np.diff(np.append(first, len(key)))
     middle = price[order][first + (size - 1) // 2]
     result = np.empty(len(key))
@@ -284,7 +294,8 @@ def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
                 OR created_at >= began + INTERVAL {NEWCOMER_DAYS} DAY
                 OR CASE WHEN registered_at IS NULL THEN NULL ELSE false END) AS newcomer,
             newcomer AND platform_discount_minor > 0 AS taken,
-            hash(currency, channel, created_at::DATE) AS day, created_at::DATE AS date, hash(currency, date_trunc('week', created_at)) AS week
+            hash(currency, channel, created_at::DATE) AS day, created_at::DATE AS date,
+            hash(currency, date_trunc('week', created_at)) AS week
         FROM known k LEFT JOIN buyer_entity e ON e.buyer_id = k.buyer_id
     """)
     con.execute("""
@@ -301,7 +312,9 @@ def _own_facts(con: duckdb.DuckDBPyConnection) -> dict[str, F64]:
     """What the order's own columns say, by the row functions that also score a single order."""
     steps = ("created", "paid", "shipped", "delivered", "completed", "refunded")
     times = ", ".join(f"coalesce(epoch_us({s}_at) / 1e6, 'NaN'::DOUBLE) AS {s}" for s in steps)
-    money = ", ".join(f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in ("total_minor", "platform_discount_minor"))
+    money = ", ".join(
+        f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in ("total_minor", "platform_discount_minor")
+    )
     rows = con.execute(f"SELECT {times}, {money} FROM orders ORDER BY o").fetchnumpy()
     c = {name: np.asarray(values, dtype=np.float64) for name, values in rows.items()}
     skipped = steps_skipped(c["paid"], c["shipped"], c["delivered"], c["completed"])

@@ -14,6 +14,9 @@ MAX_BITS = 30.0
 _GROUP_CORE = 16
 _GROUP_SHARE = 0.02
 """A group links reviews when it shares this many letters and holds at most this share of all reviews."""
+_UNSEEN_WEIGHT, _UNSEEN_RATE = 50, 0.03
+"""Before other sellers' reviews in the tongue are seen, three in a hundred are taken to read alike; that
+counts as much as fifty reviews, so that a shop which alone serves a language is not held to be copying."""
 _MAX_TOGETHER = 60
 """A product that more accounts review in one week is popular; sharing it says nothing."""
 
@@ -41,17 +44,17 @@ def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE review_copy AS
         WITH best AS (
-            SELECT r, c0.area, c0.bucket, greatest({surprises}) AS seller_surprise, greatest({tops}) AS top
+            SELECT r, c0.tongue, c0.bucket, greatest({surprises}) AS seller_surprise, greatest({tops}) AS top
             FROM copy_exact c0 {joins}),
         celled AS (
             SELECT *, (top.letters // 8)::INTEGER AS x, floor(log2(1 + top.copies))::INTEGER AS y FROM best),
-        cell AS (SELECT area, x, y, count(*) AS n FROM celled GROUP BY ALL),
+        cell AS (SELECT tongue, x, y, count(*) AS n FROM celled GROUP BY ALL),
         shares AS (
-            SELECT a.area, a.x, a.y, sum(b.n) FILTER (b.x >= a.x AND b.y >= a.y) / sum(b.n) AS share
-            FROM cell a JOIN cell b USING (area) GROUP BY ALL)
-        SELECT r, area, bucket, seller_surprise, top.level * 1000000000::BIGINT + top.c AS group_id, top.copies AS copies,
+            SELECT a.tongue, a.x, a.y, sum(b.n) FILTER (b.x >= a.x AND b.y >= a.y) / sum(b.n) AS share
+            FROM cell a JOIN cell b USING (tongue) GROUP BY ALL)
+        SELECT r, tongue, bucket, seller_surprise, top.level * 1000000000::BIGINT + top.c AS group_id, top.copies AS copies,
             top.same AS copies_same_seller, top.letters AS core, share
-        FROM celled JOIN shares USING (area, x, y)
+        FROM celled JOIN shares USING (tongue, x, y)
     """)
     con.execute("".join(f"DROP TABLE copy_{level};" for level in LEVELS))
     con.execute(f"""
@@ -68,7 +71,7 @@ def add_review_clusters(con: duckdb.DuckDBPyConnection) -> None:
 def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
     """Create ``copy_{level}``: per review the copies of its text and how surprising those at its seller are.
 
-    Chance of the text: its copies at other sellers of the same currency area, plus what texts of its
+    Chance of the text: its copies at other sellers in the same tongue, plus what texts of its
     length share by coincidence in this market (never more than for a shorter class), plus a floor by
     length; within the category where the category knows better. Copies of one text come in bursts, so
     counts are geometric: ``P(K >= k) = (e / (1 + e))^k``.
@@ -76,7 +79,7 @@ def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE copy_member AS
         SELECT r, {level}_id AS c, {level}_core AS core, coalesce(hash(buyer_id), r::UBIGINT) AS account,
-            coalesce(hash(seller_id), 0) AS seller, coalesce(area, -1) AS area, coalesce(category, -1) AS category,
+            coalesce(hash(seller_id), 0) AS seller, tongue, coalesce(category, -1) AS category,
             telling_letters, floor(2 * log2(greatest(telling_letters, 1)))::INTEGER AS bucket
         FROM review_row JOIN review_text USING (r) WHERE {level}_id >= 0
     """)
@@ -85,37 +88,37 @@ def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
         WITH repeated AS (SELECT c FROM copy_member GROUP BY c HAVING min(account) <> max(account)),
         member AS (SELECT * FROM copy_member SEMI JOIN repeated USING (c)),
         everywhere AS (SELECT c, count(DISTINCT account) AS n FROM member GROUP BY c),
-        by_area AS (SELECT c, area, count(DISTINCT account) AS n FROM member GROUP BY ALL),
-        by_seller AS (SELECT c, area, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL),
-        by_category AS (SELECT c, area, category, count(DISTINCT account) AS n FROM member GROUP BY ALL),
+        by_area AS (SELECT c, tongue, count(DISTINCT account) AS n FROM member GROUP BY ALL),
+        by_seller AS (SELECT c, tongue, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL),
+        by_category AS (SELECT c, tongue, category, count(DISTINCT account) AS n FROM member GROUP BY ALL),
         by_both AS (
-            SELECT c, area, category, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL)
-        SELECT c, area, category, seller, w.n - 1 AS copies, s.n - 1 AS copies_same_seller, a.n - s.n AS
+            SELECT c, tongue, category, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL)
+        SELECT c, tongue, category, seller, w.n - 1 AS copies, s.n - 1 AS copies_same_seller, a.n - s.n AS
             elsewhere, g.n - b.n AS in_category
-        FROM by_both b JOIN by_category g USING (c, area, category) JOIN by_seller s USING (c, area, seller)
-        JOIN by_area a USING (c, area) JOIN everywhere w USING (c)
+        FROM by_both b JOIN by_category g USING (c, tongue, category) JOIN by_seller s USING (c, tongue, seller)
+        JOIN by_area a USING (c, tongue) JOIN everywhere w USING (c)
     """)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE copy_{level} AS
         WITH member AS (
             SELECT m.*, coalesce(n.copies, 0) AS copies, coalesce(n.copies_same_seller, 0) AS copies_same_seller,
                 coalesce(n.elsewhere, 0) AS elsewhere, coalesce(n.in_category, 0) AS in_category
-            FROM copy_member m LEFT JOIN copy_count n USING (c, area, category, seller)),
-        collided AS (SELECT area, bucket, sum(elsewhere) / count(*) AS mean FROM member GROUP BY ALL),
+            FROM copy_member m LEFT JOIN copy_count n USING (c, tongue, category, seller)),
+        collided AS (SELECT tongue, bucket, sum(elsewhere) / count(*) AS mean FROM member GROUP BY ALL),
         coincidence AS (
-            SELECT area, bucket, min(mean) OVER (PARTITION BY area ORDER BY bucket) AS mean FROM collided),
-        sizes AS (SELECT area, category, seller, count(*) AS n FROM copy_member GROUP BY ALL),
+            SELECT tongue, bucket, min(mean) OVER (PARTITION BY tongue ORDER BY bucket) AS mean FROM collided),
+        sizes AS (SELECT tongue, category, seller, count(*) AS n FROM copy_member GROUP BY ALL),
         size AS (
-            SELECT area, category, seller, sum(n) OVER (PARTITION BY area, seller) AS n_seller,
-                sum(n) OVER (PARTITION BY area) - n_seller AS n_else,
-                sum(n) OVER (PARTITION BY area, category) - n AS n_category FROM sizes),
+            SELECT tongue, category, seller, sum(n) OVER (PARTITION BY tongue, seller) AS n_seller,
+                sum(n) OVER (PARTITION BY tongue) - n_seller AS n_else,
+                sum(n) OVER (PARTITION BY tongue, category) - n AS n_category FROM sizes),
         rated AS (
-            SELECT m.*, n_seller, n_category, (elsewhere + mean + greatest(0.02, 20 * pow(2, -telling_letters / 4)))
-                / (n_else + 50) AS rate
-            FROM member m JOIN coincidence USING (area, bucket) JOIN size USING (area, category, seller)),
+            SELECT m.*, n_seller, n_category, (elsewhere + mean + greatest(0.02, 20 * pow(2, -telling_letters / 4))
+                + {_UNSEEN_WEIGHT} * {_UNSEEN_RATE}) / (n_else + {_UNSEEN_WEIGHT}) AS rate
+            FROM member m JOIN coincidence USING (tongue, bucket) JOIN size USING (tongue, category, seller)),
         expected AS (
             SELECT *, n_seller * greatest(rate, (in_category + 200 * rate) / (n_category + 200)) AS e FROM rated)
-        SELECT r, c, CASE WHEN copies >= {MIN_ACCOUNTS - 1} THEN core ELSE 0 END AS letters, bucket, area, copies,
+        SELECT r, c, CASE WHEN copies >= {MIN_ACCOUNTS - 1} THEN core ELSE 0 END AS letters, bucket, tongue, copies,
             copies_same_seller,
             least({MAX_BITS}, copies_same_seller * log10((1 + e) / e)) AS seller_surprise
         FROM expected

@@ -10,18 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.near_duplicates import near_duplicates
+from features.phrases import exclusive_letters, phrase_frequency
 from features.text import (
     F64,
     I64,
     U64,
     Letters,
     document_frequency,
-    exclusive_letters,
     fingerprints,
+    firsts,
     frequency_bucket,
     letters,
-    near_duplicates,
-    phrase_frequency,
+    scripts,
     shingle_chunks,
     text_lengths,
 )
@@ -34,10 +35,11 @@ LEVELS = {"exact": 1.0, "close": 0.6, "near": 0.4, "loose": 0.25}
 few words changed, a template reworded, a template reworded thoroughly."""
 COMMON_SHARE = 0.05
 COMMON_AT_LEAST = 100
-MIN_TEXTS_OF_AREA = 300
+MIN_TEXTS_OF_AREA = 200
 """With fewer texts in one currency area, no dictionary of its categories can be learnt."""
-MIN_TOPIC_BITS = 4.0
+MIN_TOPIC_BITS = 3.0
 _FILTER_BITS = 26
+_SCRIPTS = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,26 @@ class _Corpus:
 def describe_texts(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``review_text`` from ``review_row`` (r, text, area, product, category) and ``review_title``.
 
-    Columns: ``r``; ``text_letters`` (length in letters, an ideograph counts 2.5); ``telling_letters``
-    (letters that neither half the market nor the product's own title says); for each of ``LEVELS`` the
-    group of texts ``{level}_id`` (-1 without letters) and ``{level}_core``
-    (letters that half of the group shares word for word and hardly anybody else writes); ``topic_bits`` (evidence for another
-    category minus that for its own; NULL where the text names no category).
+    Columns: ``r``; ``tongue`` (currency area and script: who can be expected to write alike);
+    ``text_letters`` (length in letters, an ideograph counts 2.5); ``telling_letters`` (letters that neither
+    half the market nor the product's own title says); for each of ``LEVELS`` the group of texts
+    ``{level}_id`` (-1 without letters) and ``{level}_core`` (letters that half of the group shares word for
+    word and hardly anybody else writes); ``topic_bits`` (evidence for another category minus that for its
+    own; NULL where the text names no category).
     """
     rows = con.sql("SELECT text, area, product, category FROM review_row ORDER BY r").to_arrow_table()
     every = letters(rows.column("text").combine_chunks())
     corpus = _corpus(every)
     area, product, category = (_column(rows, name) for name in ("area", "product", "category"))
+    tongue = area * _SCRIPTS + scripts(every)
     bits = _topic_bits(con, corpus, area, category)
     groups = _groups(corpus)
     repeated = np.bincount(groups["loose_id"], minlength=1)[groups["loose_id"]] > 1
     telling, says_title = _beyond_title(con, corpus, product, repeated | (bits > 0))
     empty = np.diff(every.starts) == 0
-    result = pd.DataFrame({"r": np.arange(len(every)), "text_letters": text_lengths(every)} | groups)
+    result = pd.DataFrame(
+        {"r": np.arange(len(every)), "tongue": tongue, "text_letters": text_lengths(every)} | groups
+    )
     result.loc[empty, [f"{level}_id" for level in LEVELS]] = -1
     result["telling_letters"] = telling
     result["exact_core"] = np.minimum(result["exact_core"], telling)
@@ -102,7 +108,7 @@ def _corpus(every: Letters) -> _Corpus:
     """Number the distinct texts in the order they first appear."""
     mark = fingerprints(every)
     order = np.argsort(mark, kind="stable")
-    new = np.flatnonzero(np.diff(mark[order], prepend=~mark[order][:1]))
+    new = firsts(mark[order])
     group = np.zeros(len(mark), dtype=np.int64)
     group[new[1:]] = 1
     text_of = np.empty(len(mark), dtype=np.int64)
@@ -118,16 +124,13 @@ def _topic_bits(con: duckdb.DuckDBPyConnection, corpus: _Corpus, area: I64, cate
     title_letters = letters(titles.column("title").combine_chunks())
     title_area, title_category = _column(titles, "area"), _column(titles, "category")
     bits = np.full(len(area), np.nan)
+    base = category.max(initial=0) + 1
     for one in np.flatnonzero(np.bincount(area[area >= 0], minlength=1) >= MIN_TEXTS_OF_AREA):
         rows = np.flatnonzero((area == one) & (category >= 0))
-        key = corpus.text_of[rows] * (category.max(initial=0) + 1) + category[rows]
-        pair, inverse = np.unique(key, return_inverse=True)
-        mine = np.flatnonzero(title_area == one)
+        pair, inverse = np.unique(corpus.text_of[rows] * base + category[rows], return_inverse=True)
+        sold = np.flatnonzero(title_area == one)
         votes = category_votes(
-            corpus.distinct.take(pair // (category.max(initial=0) + 1)),
-            pair % (category.max(initial=0) + 1),
-            title_letters.take(mine),
-            title_category[mine],
+            corpus.distinct.take(pair // base), pair % base, title_letters.take(sold), title_category[sold]
         )
         known = np.maximum(votes.own, votes.foreign) >= MIN_TOPIC_BITS
         bits[rows] = np.where(known, votes.foreign - votes.own, np.nan)[inverse]
@@ -174,5 +177,7 @@ def _telling(texts: Letters, common: npt.NDArray[np.bool_]) -> F64:
 
 def _title_cell(value: U64, product: I64) -> I64:
     """Where the bit table says whether a product's title holds a shingle."""
-    mixed = (value ^ product.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed = (value ^ product.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(
+        0xC2B2AE3D27D4EB4F
+    )
     return (mixed >> np.uint64(64 - _FILTER_BITS)).astype(np.int64)

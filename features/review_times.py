@@ -118,7 +118,9 @@ def add_review_bursts(con: duckdb.DuckDBPyConnection) -> None:
         FROM expected LEFT JOIN market USING (day)
     """)
     group = con.execute("SELECT k, e FROM star_group ORDER BY g").fetchnumpy()
-    values = pd.DataFrame({"burst": surprise(group["k"] - 1, group["e"], _BURST_SPREAD)})
+    values = pd.DataFrame(
+        {"burst": surprise(np.asarray(group["k"], float) - 1, np.asarray(group["e"]), _BURST_SPREAD)}
+    )
     values.insert(0, "g", np.arange(len(values)))
     con.register("burst_values", values)
     con.execute("""

@@ -42,7 +42,10 @@ FEATURES: tuple[Feature, ...] = (
         ("text",),
     ),
     _feature(
-        "review_copies_same_seller", "Of these, the accounts that wrote it for the same seller.", _NO_TEXT, ("text",)
+        "review_copies_same_seller",
+        "Of these, the accounts that wrote it for the same seller.",
+        _NO_TEXT,
+        ("text",),
     ),
     _feature(
         "review_core_letters",
@@ -250,7 +253,7 @@ def _add_comparisons(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     _compare(
         con,
         "seller_copied",
-        "SELECT r AS o, seller_id AS key, hash(c.area, bucket) AS cell, core >= 24 AND share <= 0.05 AS hit "
+        "SELECT r AS o, seller_id AS key, hash(tongue, bucket) AS cell, core >= 24 AND share <= 0.05 AS hit "
         "FROM review_copy c JOIN review_row USING (r)",
     )
     _compare(
@@ -266,7 +269,9 @@ def _add_comparisons(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
         "FROM review_row JOIN review_lag USING (r) WHERE after_delivery IS NOT NULL",
     )
     _compare(
-        con, "reviewer_five_star", "SELECT r AS o, buyer_id AS key, area AS cell, rating = 5 AS hit FROM review_row"
+        con,
+        "reviewer_five_star",
+        "SELECT r AS o, buyer_id AS key, area AS cell, rating = 5 AS hit FROM review_row",
     )
     con.execute("SET VARIABLE review_as_of = ?::TIMESTAMP", [as_of])
     _compare(
@@ -287,7 +292,7 @@ def _add_comparisons(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE review_rating_gap AS
         WITH base AS (
-            SELECT r, product, review_row.area, rating, coalesce(group_id, -1 - r) AS copy_of
+            SELECT r, product, area, rating, coalesce(group_id, -1 - r) AS copy_of
             FROM review_row LEFT JOIN review_copy USING (r) WHERE rating IS NOT NULL AND product IS NOT NULL),
         product AS (SELECT product, count(*) AS n, sum(rating) AS s FROM base GROUP BY product),
         copy AS (SELECT product, copy_of, count(*) AS n, sum(rating) AS s FROM base GROUP BY ALL),

@@ -19,7 +19,7 @@ __all__ = ["CategoryVotes", "category_votes"]
 
 MAX_CATEGORIES = 64
 _BUCKETS = 1 << 17
-_MIN_USES = 8
+_MIN_USES = 5
 _MIN_SHARE = 0.5
 _MIN_LIFT = 4.0
 _MAX_BITS = 6.0
@@ -80,7 +80,9 @@ def _fold(category: I64, kept: I64) -> I64:
     return np.where(kept[at] == category, at, -1)
 
 
-def _lexicon(sources: tuple[tuple[Letters, I64], ...]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+def _lexicon(
+    sources: tuple[tuple[Letters, I64], ...],
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Per shingle bucket: the category it belongs to and how many bits that says (0 where to none)."""
     uses = np.zeros(_BUCKETS * MAX_CATEGORIES, dtype=np.int32)
     for text, category in sources:
