@@ -7,7 +7,7 @@ BIN := .venv/bin
 demo: .venv/run
 	$(BIN)/truetrade simulate --out demo/input --orders 50000 --days 90 --seed 7
 	$(BIN)/truetrade scan demo/input/market --out demo/output
-	$(BIN)/truetrade evaluate demo/output --truth demo/input/truth
+	$(BIN)/truetrade evaluate demo/input/market --truth demo/input/truth
 
 test: .venv/dev
 	$(BIN)/pytest -q -n 2 -m "not slow"

@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 from rich.console import Console
 
 from detector import enforcement_cli, import_cli
+from detector.backtest import backtest
 from detector.errors import InputError, TrueTradeError
-from detector.evaluate import evaluate as evaluate_tables
 from detector.job import ORDERS_MODEL, Job, plan, run_job, train_job
 from detector.policy.loader import load_policy
 from detector.progress import Stages
@@ -70,7 +69,7 @@ def scan(
     model: Annotated[Path | None, typer.Option(help="Signed model bundle, as from train.")] = None,
 ) -> None:
     """Score every order of IN with reasons, rank the sellers, find the rings, write a report."""
-    job = Job(source, out, history, day, mapping, threads=os.cpu_count() or 1)
+    job = Job(source, out, history, day, mapping)
     console = Console()
     bundle = None if model is None else load(model, key=_model_key())
     with Stages(plan(), console) as stages:
@@ -116,22 +115,23 @@ def _model_key() -> bytes:
 
 @app.command()
 def evaluate(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Output folder of a scan.")],
-    truth: Annotated[Path, typer.Option(help="Folder with orders.parquet and, if known, sellers.parquet.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder of the contract's tables.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder with orders.parquet and sellers.parquet; else IN's labels.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Mapping file for a foreign export.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; the default one when left out.")] = None,
+    periods: Annotated[
+        int, typer.Option(min=1, help="Cut the time in so many; each is scored knowing nothing later.")
+    ] = 1,
+    by: Annotated[list[str] | None, typer.Option(help="Split by week or a column of the truth.")] = None,
+    ablate: Annotated[bool, typer.Option(help="Show what each family of evidence adds.")] = False,
 ) -> None:
-    """Measure a scan against known truth."""
-    sellers = truth / "sellers.parquet"
-    guilty = _read(sellers) if sellers.exists() else pd.DataFrame()
-    measured = evaluate_tables(
-        _read(out / "orders.parquet"), _read(out / "sellers.parquet"), _read(truth / "orders.parquet"), guilty
+    """Scan IN and measure the result against known truth, in time order."""
+    measured = backtest(
+        source, truth, mapping, load_policy(policy), periods=periods, by=by or [], ablate=ablate
     )
     print_evaluation(measured, Console())
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(f"there is no {path}; a scan's OUT and a truth folder hold Parquet files")
-    return pd.read_parquet(path)
 
 
 def main() -> None:

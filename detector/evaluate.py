@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from detector.errors import InputError
 from detector.scoring import ALLOW
 
-__all__ = ["Evaluation", "evaluate", "interval", "recall_at"]
+__all__ = ["Evaluation", "evaluate", "interval", "recall_at", "split"]
 
 FALSE_POSITIVE_RATES = (0.001, 0.01)
 
@@ -30,12 +31,15 @@ class Evaluation:
         and share of the found whose strongest reason names the right clause.
     groups
         One row per innocent look-alike group: genuine orders and the share not allowed.
+    splits
+        Further tables by name: order figures by a column, or without a family of evidence.
     """
 
     orders: dict[str, float]
     sellers: dict[str, float]
     attacks: pd.DataFrame
     groups: pd.DataFrame
+    splits: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def interval(hits: int, total: int, level: float = 0.95) -> tuple[float, float]:
@@ -160,3 +164,26 @@ def _sellers(sellers: pd.DataFrame, guilty: pd.DataFrame, joined: pd.DataFrame) 
             "victims_accused": float(case[victim].mean()),
         }
     return figures
+
+
+def split(orders: pd.DataFrame, truth: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Orders, fakes, average precision, and the shares not allowed, for each value of a column.
+
+    Raises
+    ------
+    InputError
+        Neither the scan's orders nor the truth has the column.
+    """
+    joined = orders.merge(truth, on="order_id", how="inner", suffixes=("", "_truth"))
+    if column not in joined:
+        raise InputError(f"cannot split by {column}; there is {', '.join(sorted(joined.columns))}")
+    rows = []
+    for value, part in joined.groupby(column, sort=True):
+        fake = part["is_fake"].to_numpy(dtype=bool)
+        flagged = (part["decision"] != ALLOW).to_numpy()
+        precision = float(average_precision_score(fake, part["score"])) if fake.any() else float("nan")
+        genuine = float(flagged[~fake].mean()) if (~fake).any() else float("nan")
+        found = float(flagged[fake].mean()) if fake.any() else float("nan")
+        rows.append((str(value), len(part), int(fake.sum()), precision, found, genuine))
+    names = [column, "orders", "fakes", "average_precision", "not_allowed_fake", "not_allowed_genuine"]
+    return pd.DataFrame(rows, columns=names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from detector.contract import CLAUSE_IDS
+from detector.contract import CLAUSE_IDS, INPUT_TABLES
 from detector.errors import InputError
 from detector.ingest import Ingested, ingest
 from detector.output import whole_folder
@@ -54,7 +54,7 @@ class Job:
     history: Path | None = None
     day: datetime | None = None
     mapping: Path | None = None
-    threads: int = 2
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,15 @@ class Outcome:
     not_judged: Mapping[str, str]
     rejected: int
     notes: tuple[str, ...]
+
+
+def connect(threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-process engine for one scan; None takes every core."""
+    con = duckdb.connect()
+    con.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+    if threads is not None:
+        con.execute(f"SET threads = {threads}")
+    return con
 
 
 def plan() -> dict[str, float]:
@@ -85,11 +94,10 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
         The input cannot be read at all, or OUT is not a scan's output.
     """
     scorer = Scorer(policy.detection, policy.rule)
-    with whole_folder(job.out) as folder, duckdb.connect() as con:
-        con.execute(f"SET threads = {job.threads}; SET preserve_insertion_order = false")
+    with whole_folder(job.out) as folder, connect(job.threads) as con:
         with stages.stage("read") as running:
             ingested = ingest(job.source, con, history=job.history, mapping=job.mapping)
-            running.rows = sum(count.rows_in for count in ingested.counts.values())
+            running.rows = sum(ingested.counts[name].rows_in for name in INPUT_TABLES)
         as_of = last_instant(con) if job.day is None else job.day + timedelta(days=1)
         orders = ingested.counts["orders"].rows_kept
         scan = run(
@@ -97,7 +105,7 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
             scorer,
             policy,
             as_of=as_of,
-            day=job.day,
+            since=job.day,
             stage=lambda name: stages.stage(name, orders),
             model=None if bundle is None else bundle.models[ORDERS_MODEL],
         )
@@ -113,11 +121,11 @@ def train_job(source: Path, mapping: Path | None, policy: Policy, stages: Stages
     InputError
         The input cannot be read, or has too few orders to train on.
     """
-    with duckdb.connect() as con:
+    with connect() as con:
         with stages.stage("read"):
             ingested = ingest(source, con, mapping=mapping)
         scorer = Scorer(policy.detection, policy.rule)
-        scan = run(ingested, scorer, policy, as_of=last_instant(con), day=None, stage=stages.stage)
+        scan = run(ingested, scorer, policy, as_of=last_instant(con), since=None, stage=stages.stage)
     if scan.model is None:
         raise InputError(f"{source} has {len(scan.rows)} orders; too few to train a model on")
     return scan
@@ -142,7 +150,8 @@ def _write(
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
     not_judged = clauses_not_judged(scorer, ingested.present)
-    manifest = _manifest(scan, policy, ingested, not_judged, stages.timings) | _model_facts(scan, bundle)
+    manifest = _manifest(scan, policy, ingested, not_judged, stages.timings)
+    manifest |= _model_facts(scan, bundle, ingested.notes)
     frames = {name: table.to_pandas() for name, table in tables.items()}
     write_report(_report(scan, frames, reasons, manifest), folder / "report.html")
     write_manifest(manifest, folder / "manifest.json")
@@ -177,6 +186,7 @@ def _manifest(
         "engine": f"duckdb {duckdb.__version__}",
         "as_of": scan.as_of.isoformat() + "Z",
         "orders_scored": len(scan.rows),
+        "masked": dict(ingested.masked),
         "rejects": _rejects(scan.con),
         "policy": {"version": policy.version, "sha256": policy.sha256},
         "files": [asdict(file) for file in ingested.files],
@@ -188,13 +198,12 @@ def _manifest(
     }
 
 
-def _model_facts(scan: Scan, bundle: Bundle | None) -> dict[str, object]:
-    """Where the forest came from, for the manifest."""
+def _model_facts(scan: Scan, bundle: Bundle | None, notes: Sequence[str]) -> dict[str, object]:
+    """Where the forest came from, and what reading the input had to say, for the manifest."""
     if bundle is not None:
-        return {"model_bundle": bundle.id, "notes": []}
-    if scan.model is None:
-        return {"model_bundle": None, "notes": ["too few orders to train a model; no anomaly scores"]}
-    return {"model_bundle": None, "notes": [TRAINED_HERE]}
+        return {"model_bundle": bundle.id, "notes": list(notes)}
+    here = TRAINED_HERE if scan.model is not None else "too few orders to train a model; no anomaly scores"
+    return {"model_bundle": None, "notes": [*notes, here]}
 
 
 def _rejects(con: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:

@@ -71,7 +71,7 @@ def run(
     policy: Policy,
     *,
     as_of: datetime,
-    day: datetime | None,
+    since: datetime | None,
     stage: Stage,
     model: AnomalyModel | None = None,
 ) -> Scan:
@@ -81,8 +81,8 @@ def run(
     ----------
     model
         The forest to use; None trains one on the earlier, unsuspected orders of the input itself.
-    day
-        Score the orders of this UTC day only; everything before it is history. None scores every order.
+    since
+        Report the orders from this instant on; everything before it is history. None reports every order.
     as_of
         Nothing from this instant on is known.
     """
@@ -90,28 +90,47 @@ def run(
     forget_after(con, as_of)
     compute_features(con, as_of, stage)
     with stage("scores"):
-        features, scores, model = _score(con, scorer, model)
+        features, scores, model = score_known(read_known(con, scorer), scorer, model)
     with stage("rings and sellers"):
         find_rings(con, scores.score, scores.decision != ALLOW)
-        rows = _rows(con, day)
+        rows = _rows(con, since)
         sellers = judge_sellers(con, _order_scores(rows, features, scores), policy.detection.seller)
     return Scan(con, as_of, rows, features, scores, sellers, model, _window(con))
 
 
-def _score(
-    con: duckdb.DuckDBPyConnection, scorer: Scorer, model: AnomalyModel | None
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What scoring needs to know of every order, in canonical order; read once, scored as often as wanted."""
+
+    features: dict[str, Floats]
+    keys: dict[str, NDArray[np.int64]]
+    groups: dict[str, NDArray[np.int64]]
+
+    @property
+    def count(self) -> int:
+        return len(self.keys["order"])
+
+
+def read_known(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Known:
+    """Read the features that the scorer and the forest look at; the family tables must be there."""
+    names = {*scorer.inputs, *(measure.name for measure in ANOMALY_FEATURES)}
+    return Known(read_features(con, names), neighbour_keys(con), comparable_groups(con))
+
+
+def score_known(
+    known: Known, scorer: Scorer, model: AnomalyModel | None
 ) -> tuple[dict[str, Floats], Scores, AnomalyModel | None]:
-    """Score every order: by its own evidence, as its neighbours' suspicion reaches it, and by the forest."""
-    count = con.execute("SELECT count(*) FROM orders").fetchall()[0][0]
-    features = read_features(con, {*scorer.inputs, *(measure.name for measure in ANOMALY_FEATURES)})
-    evidence = scorer.evidence(features, count)
-    keys = neighbour_keys(con)
+    """Score every order: by its own evidence, as its neighbours' suspicion reaches it, and by the forest.
+
+    Returns the features with the neighbours' lifts, the scores, and the model that was given or trained.
+    """
+    features = dict(known.features)
+    evidence = scorer.evidence(features, known.count)
     for _ in range(NEIGHBOUR_ROUNDS):
-        features |= neighbour_features(scorer.suspicion(evidence, features), keys)
-    groups = comparable_groups(con)
-    model = model or train(features, groups, scorer.suspicion(evidence, features))
-    anomaly = None if model is None else model.percentile(features, groups, nthread=THREADS)
-    return features, scorer.score(features, count, anomaly), model
+        features |= neighbour_features(scorer.suspicion(evidence, features), known.keys)
+    model = model or train(features, known.groups, scorer.suspicion(evidence, features))
+    anomaly = None if model is None else model.percentile(features, known.groups, nthread=THREADS)
+    return features, scorer.score(features, known.count, anomaly), model
 
 
 def _window(con: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
@@ -119,12 +138,10 @@ def _window(con: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
     return first, last
 
 
-def _rows(con: duckdb.DuckDBPyConnection, day: datetime | None) -> NDArray[np.int64]:
-    """Ranks of the orders to report: all, or those of one UTC day."""
-    condition = "true" if day is None else "created_at >= $1 AND created_at < $1 + INTERVAL 1 DAY"
-    parameters = [] if day is None else [day]
-    found = con.execute(f"SELECT o FROM orders WHERE {condition} ORDER BY o", parameters).fetchnumpy()["o"]
-    return np.asarray(found, dtype=np.int64)
+def _rows(con: duckdb.DuckDBPyConnection, since: datetime | None) -> NDArray[np.int64]:
+    """Ranks of the orders to report."""
+    found = con.execute("SELECT o FROM orders WHERE created_at >= $1 ORDER BY o", [since or datetime.min])
+    return np.asarray(found.fetchnumpy()["o"], dtype=np.int64)
 
 
 def _order_scores(rows: NDArray[np.int64], features: dict[str, Floats], scores: Scores) -> OrderScores:

@@ -147,4 +147,4 @@ def _seller_score(
     amount = lower / (lower + 2.0)
     share = np.minimum(np.sqrt(expected / orders / 0.1), 1.0)
     score = np.maximum(amount * (0.5 + 0.5 * share), 0.1 * top)
-    return np.round(np.where(victim, 0.3 * score, score), 9)
+    return np.asarray(np.round(np.where(victim, 0.3 * score, score), 9), dtype=np.float64)

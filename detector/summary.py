@@ -56,7 +56,8 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
             for name, value in figures.items():
                 table.add_row(name.replace("_", " "), f"{value:,.0f}" if value > 1 else f"{value:.4f}")
             console.print(table)
-    for title, frame in (("attacks", evaluation.attacks), ("look-alike groups", evaluation.groups)):
+    named = {"attacks": evaluation.attacks, "look-alike groups": evaluation.groups, **evaluation.splits}
+    for title, frame in named.items():
         if len(frame):
             console.print(_frame(title, frame))
 

@@ -361,8 +361,9 @@ def ring_graph(orders: pd.DataFrame) -> nx.Graph[tuple[str, str]]:
     scored = orders if "score" in orders else orders.assign(score=np.nan)
     edges = scored.groupby(["buyer_id", "seller_id"], sort=True)["score"].agg(["size", "max"]).reset_index()
     graph: nx.Graph[tuple[str, str]] = nx.Graph()
-    for buyer, seller, orders, score in edges.itertuples(index=False):
-        graph.add_node(("buyer", buyer), kind="buyer")
-        graph.add_node(("seller", seller), kind="seller")
-        graph.add_edge(("buyer", buyer), ("seller", seller), orders=int(orders), score=float(score))
+    for row in edges.to_dict("records"):
+        buyer, seller = ("buyer", str(row["buyer_id"])), ("seller", str(row["seller_id"]))
+        graph.add_node(buyer, kind="buyer")
+        graph.add_node(seller, kind="seller")
+        graph.add_edge(buyer, seller, orders=int(row["size"]), score=float(row["max"]))
     return graph

@@ -187,7 +187,7 @@ def _resolve(con: duckdb.DuckDBPyConnection) -> None:
         WHERE is_private
     """).fetchnumpy()
     count = con.execute("SELECT count(*) FROM buyer_nodes").fetchall()[0][0]
-    labels = component_labels(count, edges["node"], edges["identifier"])
+    labels = component_labels(count, np.asarray(edges["node"]), np.asarray(edges["identifier"]))
     table = {"node": np.arange(count, dtype=np.int32), "label": labels}
     con.register("component_nodes", pa.table(table))
     con.execute("""

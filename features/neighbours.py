@@ -128,9 +128,11 @@ def _lift(suspicion: Floats, group: Codes, apart: Codes, hood: Neighbourhood, ba
 def _sums(values: Floats, group: Codes) -> tuple[Floats, Floats]:
     """Sum and count of the group of each row; codes of −1 form a group that nobody looks at."""
     shifted = group + 1
-    return np.bincount(shifted, values)[shifted], np.bincount(shifted).astype(np.float64)[shifted]
+    total: Floats = np.bincount(shifted, values).astype(np.float64)[shifted]
+    return total, np.bincount(shifted).astype(np.float64)[shifted]
 
 
 def _combine(first: Codes, second: Codes) -> Codes:
     paired = (first + 1) * (int(second.max(initial=0)) + 2) + second + 1
-    return np.unique(paired, return_inverse=True)[1].astype(np.int64)
+    codes: Codes = np.unique(paired, return_inverse=True)[1].astype(np.int64)
+    return codes
