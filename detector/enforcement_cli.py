@@ -41,7 +41,9 @@ def _zone(name: str | None) -> str | None:
 
 @app.command("replay")
 def replay_log(
-    commands: Annotated[Path, typer.Argument(metavar="COMMANDS.jsonl", help="The log: one command a line, as JSON.")],
+    commands: Annotated[
+        Path, typer.Argument(metavar="COMMANDS.jsonl", help="The log: one command a line, as JSON.")
+    ],
     as_of: Annotated[
         datetime, typer.Option(parser=_instant, metavar="INSTANT", help="ISO 8601; without offset UTC.")
     ],
