@@ -54,21 +54,43 @@ def create_macros(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_MACROS)
 
 
-LINKS = """
-CREATE OR REPLACE TEMP TABLE identifier_links AS
-SELECT DISTINCT account_kind, account_id, kind, hash(kind, value) AS identifier FROM (
-    SELECT 'buyer' AS account_kind, buyer_id AS account_id, 'device' AS kind, plain(device_id) AS value
-    FROM orders
-    UNION ALL SELECT 'buyer', buyer_id, 'ip', plain(ip_address) FROM orders
-    UNION ALL SELECT 'buyer', buyer_id, 'payment', plain(payment_id) FROM orders
-    UNION ALL SELECT 'buyer', buyer_id, 'phone', phone_key(recipient_phone) FROM orders
-    UNION ALL SELECT 'buyer', buyer_id, 'address', address_key(ship_to_address, ship_to_postcode) FROM orders
-    UNION ALL SELECT account_kind, account_id, identifier_kind, CASE identifier_kind
-            WHEN 'phone' THEN phone_key(identifier_value)
-            WHEN 'email' THEN email_key(identifier_value)
-            WHEN 'address' THEN address_key(identifier_value, '')
-            ELSE plain(identifier_value) END
-    FROM account_identifiers
-) WHERE value IS NOT NULL
-"""
-"""One row per (account, identifier): the kind and a 64-bit key of the normalised value."""
+_FROM_ORDERS = (
+    ("device", "known(device_id)", "device_id"),
+    ("ip", "known(ip_address)", "ip_address"),
+    ("payment", "known(payment_id)", "payment_id"),
+    ("phone", "phone_key(recipient_phone)", "recipient_phone"),
+    ("address", "address_key(ship_to_address, ship_to_postcode)", "ship_to_address, ship_to_postcode"),
+)
+_FROM_ACCOUNTS = {"phone": "phone_key(v)", "email": "email_key(v)", "address": "address_key(v, '')"}
+
+
+def create_links(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identifier_links(account, account_kind, kind, identifier)``, one distinct row per link.
+
+    ``account`` is the 64-bit hash of the account's kind and id, ``identifier`` that of the normalised value:
+    millions of links are compared as integers. ``accounts(account, account_kind, account_id)`` names them.
+    """
+    branches = [
+        f"SELECT hash('buyer', buyer_id), 'buyer', '{kind}', {value} "
+        f"FROM (SELECT DISTINCT buyer_id, {columns} FROM orders)"
+        for kind, value, columns in _FROM_ORDERS
+    ]
+    branches += [
+        f"SELECT hash(account_kind, account_id), account_kind, identifier_kind, "
+        f"{_FROM_ACCOUNTS.get(kind, 'known(v)')} FROM (SELECT *, identifier_value AS v FROM account_identifiers "
+        f"WHERE identifier_kind = '{kind}')"
+        for kind in KIND_STRENGTH
+    ]
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE identifier_links AS
+        WITH used(account, account_kind, kind, value) AS MATERIALIZED ({" UNION ALL ".join(branches)}),
+        keyed AS (SELECT account, account_kind, kind, hash(kind, value) AS identifier FROM used
+                  WHERE value IS NOT NULL)
+        SELECT account, any_value(account_kind) AS account_kind, any_value(kind) AS kind, identifier
+        FROM keyed GROUP BY account, identifier;
+        CREATE OR REPLACE TEMP TABLE accounts AS
+        SELECT hash('buyer', buyer_id) AS account, 'buyer' AS account_kind, buyer_id AS account_id
+        FROM (SELECT DISTINCT buyer_id FROM orders)
+        UNION SELECT hash(account_kind, account_id), account_kind, account_id
+        FROM (SELECT DISTINCT account_kind, account_id FROM account_identifiers)
+    """)

@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from features.declare import Feature
-from features.identifiers import LINKS, create_macros
+from features.identifiers import create_links, create_macros
 
 RARE_DEGREE: dict[str, int] = {
     "document": 12,
@@ -97,14 +97,14 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Create ``identifier_links``, ``identifiers``, ``buyer_entity`` and ``f_identity``.
+    """Create ``identifier_links``, ``accounts``, ``identifiers``, ``buyer_entity`` and ``f_identity``.
 
     ``identifiers(kind, identifier, users, pair_share, surprise, is_private)``: one row per identifier that
     two or more buyers share. ``buyer_entity(buyer_id, entity_id, entity_size)``: one row per buyer; the id
     is the smallest buyer id of the entity, so it does not depend on the order of rows.
     """
     create_macros(con)
-    con.execute(LINKS)
+    create_links(con)
     _buying(con)
     _judge_identifiers(con)
     _resolve(con)
@@ -141,9 +141,10 @@ def _judge_identifiers(con: duckdb.DuckDBPyConnection) -> None:
     """Count the users of each identifier and how far they shop together beyond the sellers' popularity."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE shared_users AS
-        SELECT kind, identifier, account_id AS buyer_id FROM identifier_links
-        WHERE account_kind = 'buyer'
-        QUALIFY count(*) OVER (PARTITION BY kind, identifier) BETWEEN 2 AND {MAX_USERS};
+        SELECT kind, identifier, account_id AS buyer_id FROM identifier_links JOIN accounts USING (account)
+        JOIN (SELECT identifier FROM identifier_links WHERE account_kind = 'buyer' GROUP BY identifier
+              HAVING count(*) BETWEEN 2 AND {MAX_USERS}) USING (identifier)
+        WHERE accounts.account_kind = 'buyer';
         CREATE OR REPLACE TEMP TABLE identifier_sellers AS
         SELECT kind, identifier, seller_id, min(country) AS country, count(*) AS accounts
         FROM shared_users JOIN account_sellers USING (buyer_id) JOIN buyer_country USING (buyer_id)

@@ -89,10 +89,11 @@ def _related_accounts(con: duckdb.DuckDBPyConnection) -> None:
     strength = " ".join(f"WHEN '{kind}' THEN {value}" for kind, value in KIND_STRENGTH.items())
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE rare_links AS
-        SELECT *, count(*) OVER (PARTITION BY kind, identifier) AS degree FROM identifier_links
-        WHERE (kind, identifier) IN (SELECT (kind, identifier) FROM identifier_links
-                                     WHERE account_kind <> 'buyer')
-        QUALIFY degree BETWEEN 2 AND {MAX_DEGREE};
+        SELECT l.account_kind, a.account_id, kind, identifier, degree FROM identifier_links l
+        JOIN (SELECT identifier, count(*) AS degree FROM identifier_links GROUP BY identifier
+              HAVING count(*) BETWEEN 2 AND {MAX_DEGREE}
+                 AND count(*) FILTER (account_kind <> 'buyer') > 0) USING (identifier)
+        JOIN accounts a USING (account);
         CREATE OR REPLACE TEMP TABLE related_accounts AS
         SELECT a.account_kind AS kind_a, a.account_id AS id_a, b.account_kind AS kind_b, b.account_id AS id_b,
                round(1 - product(1 - least(0.99, CASE a.kind {strength} ELSE 0.2 END
