@@ -12,15 +12,9 @@ import typer
 from rich.console import Console
 
 from detector import enforcement_cli, import_cli
-from detector.backtest import backtest
 from detector.errors import InputError, TrueTradeError
-from detector.job import ORDERS_MODEL, Job, plan, run_job, train_job
-from detector.policy.loader import load_policy
-from detector.progress import Stages
-from detector.simulate.market import simulate as simulate_market
-from detector.simulate.market import write_market
-from detector.summary import print_evaluation, print_outcome
-from models.bundle import load, save
+
+# The engines are loaded by the command that needs them: `enforce replay` starts in a second, not in ten.
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,6 +44,9 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate a marketplace with known fakes: OUT/market holds the tables, OUT/truth the answers."""
+    from detector.simulate.market import simulate as simulate_market
+    from detector.simulate.market import write_market
+
     chosen = None if attacks is None else tuple(name.strip() for name in attacks.split(",") if name.strip())
     market = simulate_market(orders, days, seed, fake_share, chosen)
     write_market(market, out)
@@ -69,11 +66,18 @@ def scan(
     model: Annotated[Path | None, typer.Option(help="Signed model bundle, as from train.")] = None,
 ) -> None:
     """Score every order of IN with reasons, rank the sellers, find the rings, write a report."""
+    from detector.job import Job, plan, run_job
+    from detector.progress import Stages
+    from detector.rulebook import load_rulebook
+    from detector.summary import print_outcome
+    from models.bundle import load
+
     job = Job(source, out, history, day, mapping)
     console = Console()
+    rules = load_rulebook(policy)
     bundle = None if model is None else load(model, key=_model_key())
     with Stages(plan(), console) as stages:
-        outcome = run_job(job, load_policy(policy), stages, bundle)
+        outcome = run_job(job, rules, stages, bundle)
     print_outcome(outcome, console)
     console.print(f"report: {out / 'report.html'}", soft_wrap=True, highlight=False)
 
@@ -89,7 +93,12 @@ def train(
 
     The key is the environment's TRUETRADE_MODEL_KEY; scan --model needs the same one.
     """
-    key, rules = _model_key(), load_policy(policy)
+    from detector.job import ORDERS_MODEL, plan, train_job
+    from detector.progress import Stages
+    from detector.rulebook import load_rulebook
+    from models.bundle import save
+
+    key, rules = _model_key(), load_rulebook(policy)
     with Stages(plan(), Console()) as stages:
         found = train_job(source, mapping, rules, stages)
     assert found.model is not None
@@ -128,9 +137,12 @@ def evaluate(
     ablate: Annotated[bool, typer.Option(help="Show what each family of evidence adds.")] = False,
 ) -> None:
     """Scan IN and measure the result against known truth, in time order."""
-    measured = backtest(
-        source, truth, mapping, load_policy(policy), periods=periods, by=by or [], ablate=ablate
-    )
+    from detector.backtest import backtest
+    from detector.rulebook import load_rulebook
+    from detector.summary import print_evaluation
+
+    rules = load_rulebook(policy)
+    measured = backtest(source, truth, mapping, rules, periods=periods, by=by or [], ablate=ablate)
     print_evaluation(measured, Console())
 
 

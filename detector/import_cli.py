@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from detector.tiktok import import_tiktok_orders
-
 app = typer.Typer(no_args_is_help=True, help="Turn other systems' exports into tables of the data contract.")
 
 
@@ -26,5 +24,7 @@ def tiktok_orders(
     ] = "tiktok-shop",
 ) -> None:
     """Write a TikTok Shop order list as contract tables that `truetrade scan` reads."""
+    from detector.tiktok import import_tiktok_orders
+
     for table, rows in import_tiktok_orders(files, out, seller_id=seller).items():
         typer.echo(f"{out / table}.parquet: {rows} rows")
