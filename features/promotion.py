@@ -8,10 +8,10 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from features.columns import column, store
 from features.declare import Entity, Feature, Kind
 from features.excess import add_surprise, add_surprise_apart
 from features.flash_sales import add_flash_sales
+from features.order_columns import column, store
 from features.text import firsts
 
 __all__ = ["FEATURES", "compute", "step_breach_hours", "steps_skipped", "subsidy_share"]

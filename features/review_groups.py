@@ -14,8 +14,8 @@ MAX_BITS = 30.0
 _GROUP_CORE = 16
 _GROUP_SHARE = 0.02
 """A group links reviews when it shares this many letters and holds at most this share of all reviews."""
-_UNSEEN_WEIGHT, _UNSEEN_RATE = 50, 0.03
-"""Before other sellers' reviews in the tongue are seen, three in a hundred are taken to read alike; that
+_UNSEEN_WEIGHT, _UNSEEN_RATE = 50, 0.1
+"""Before other sellers' reviews in the tongue are seen, one in ten is taken to read alike; that
 counts as much as fifty reviews, so that a shop which alone serves a language is not held to be copying."""
 _MAX_TOGETHER = 60
 """A product that more accounts review in one week is popular; sharing it says nothing."""
@@ -141,11 +141,11 @@ def add_coreviewers(con: duckdb.DuckDBPyConnection) -> None:
             FROM review_row WHERE rating >= 4 AND entity_id IS NOT NULL AND product IS NOT NULL
                 AND created_at IS NOT NULL GROUP BY entity_id, p, week)
         SELECT *, count(*) OVER (PARTITION BY p, week) AS together FROM one
-        QUALIFY together BETWEEN 2 AND {_MAX_TOGETHER}
     """)
-    con.execute("""
+    con.execute(f"""
         CREATE OR REPLACE TEMP TABLE praise_pair AS
-        SELECT a.e AS e, b.e AS f, a.r AS r, a.p AS p FROM praise a JOIN praise b USING (p, week) WHERE a.e <> b.e
+        WITH shared AS (SELECT * FROM praise WHERE together BETWEEN 2 AND {_MAX_TOGETHER})
+        SELECT a.e AS e, b.e AS f, a.r AS r, a.p AS p FROM shared a JOIN shared b USING (p, week) WHERE a.e <> b.e
     """)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE review_together AS

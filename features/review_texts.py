@@ -127,10 +127,15 @@ def _topic_bits(con: duckdb.DuckDBPyConnection, corpus: _Corpus, area: I64, cate
     base = category.max(initial=0) + 1
     for one in np.flatnonzero(np.bincount(area[area >= 0], minlength=1) >= MIN_TEXTS_OF_AREA):
         rows = np.flatnonzero((area == one) & (category >= 0))
-        pair, inverse = np.unique(corpus.text_of[rows] * base + category[rows], return_inverse=True)
+        key = corpus.text_of[rows] * base + category[rows]
+        pair, inverse, copies = np.unique(key, return_inverse=True, return_counts=True)
         sold = np.flatnonzero(title_area == one)
         votes = category_votes(
-            corpus.distinct.take(pair // base), pair % base, title_letters.take(sold), title_category[sold]
+            corpus.distinct.take(pair // base),
+            pair % base,
+            copies,
+            title_letters.take(sold),
+            title_category[sold],
         )
         known = np.maximum(votes.own, votes.foreign) >= MIN_TOPIC_BITS
         bits[rows] = np.where(known, votes.foreign - votes.own, np.nan)[inverse]

@@ -215,8 +215,8 @@ def _add_rows(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE review_row AS
         WITH guessed AS (
-            SELECT review_id, max(o) AS o FROM reviews r JOIN orders o USING (buyer_id, seller_id)
-            WHERE r.order_id IS NULL AND o.created_at <= r.created_at GROUP BY review_id),
+            SELECT review_id, max(past.o) AS o FROM reviews r JOIN orders past USING (buyer_id, seller_id)
+            WHERE r.order_id IS NULL AND past.created_at <= r.created_at GROUP BY review_id),
         found AS (
             SELECT r.*, o.o AS found FROM reviews r LEFT JOIN orders o USING (order_id) WHERE r.order_id IS NOT NULL
             UNION ALL

@@ -1,7 +1,7 @@
 """What a text talks about: votes of its shingles for the product categories they belong to.
 
-A shingle belongs to a category when most of its uses, in titles and reviews, are in that category and
-that is far more than the category's size explains. No word list and no language model: the market's own
+A shingle belongs to a category when most of its uses, in titles and reviews, are in that category, at
+odds far above those of the category's size. No word list and no language model: the market's own
 texts are the dictionary.
 """
 
@@ -19,9 +19,9 @@ __all__ = ["CategoryVotes", "category_votes"]
 
 MAX_CATEGORIES = 64
 _BUCKETS = 1 << 17
-_MIN_USES = 5
+_MIN_USES = 8
 _MIN_SHARE = 0.5
-_MIN_LIFT = 4.0
+_MIN_ODDS = 8.0
 _MAX_BITS = 6.0
 
 
@@ -36,13 +36,16 @@ class CategoryVotes:
     foreign: F64
 
 
-def category_votes(texts: Letters, category: I64, titles: Letters, title_category: I64) -> CategoryVotes:
+def category_votes(
+    texts: Letters, category: I64, copies: I64, titles: Letters, title_category: I64
+) -> CategoryVotes:
     """Weigh each text's shingles for its own category against the strongest other category.
 
     Parameters
     ----------
-    texts, category
-        n distinct texts (of one language area) and the category number of each; -1 = unknown.
+    texts, category, copies
+        n distinct texts (of one language area), the category number of each (-1 = unknown), and how many
+        reviews of that category have it.
     titles, title_category
         Product titles and theirs, of the same numbering.
 
@@ -53,7 +56,7 @@ def category_votes(texts: Letters, category: I64, titles: Letters, title_categor
     """
     dense = _largest(category, title_category)
     own, owner = _fold(category, dense), _fold(title_category, dense)
-    belongs, bits = _lexicon(((titles, owner), (texts, own)))
+    belongs, bits = _lexicon(((titles, owner, np.ones(len(titles), np.int64)), (texts, own, copies)))
     result = CategoryVotes(np.zeros(len(texts)), np.zeros(len(texts)))
     for first, last, votes in _votes(texts, belongs, bits):
         mine = own[first:last]
@@ -85,17 +88,19 @@ def _lexicon(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Per shingle bucket: the category it belongs to and how many bits that says (0 where to none)."""
     uses = np.zeros(_BUCKETS * MAX_CATEGORIES, dtype=np.int32)
-    for text, category in sources:
+    for text, category, copies in sources:
         for owner, value, _ in shingle_chunks(text):
             known = category[owner] >= 0
-            np.add.at(uses, _bucket(value[known]) * MAX_CATEGORIES + category[owner[known]], np.int32(1))
+            cell = _bucket(value[known]) * MAX_CATEGORIES + category[owner[known]]
+            np.add.at(uses, cell, copies[owner[known]].astype(np.int32))
     table = uses.reshape(_BUCKETS, MAX_CATEGORIES)
     total, size = table.sum(axis=1), table.sum(axis=0)
     belongs = table.argmax(axis=1)
     share = (table[np.arange(_BUCKETS), belongs] + 0.5) / (total + 1.0)
-    lift = share * size.sum() / np.maximum(size[belongs], 1)
-    telling = (total >= _MIN_USES) & (share >= _MIN_SHARE) & (lift >= _MIN_LIFT)
-    bits = np.where(telling, np.minimum(np.log2(np.maximum(lift, 1.0)), _MAX_BITS), 0.0)
+    usual = (size[belongs] + 0.5) / (size.sum() + 1.0)
+    odds = share / (1.0 - share) * (1.0 - usual) / usual
+    telling = (total >= _MIN_USES) & (share >= _MIN_SHARE) & (odds >= _MIN_ODDS)
+    bits = np.where(telling, np.minimum(np.log2(np.maximum(odds, 1.0)), _MAX_BITS), 0.0)
     return belongs.astype(np.int8), bits.astype(np.float32)
 
 
