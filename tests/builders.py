@@ -98,3 +98,32 @@ def same(left: Any, right: Any, tolerance: float = 0.0) -> bool:
     return bool(
         np.allclose(np.asarray(left, float), np.asarray(right, float), rtol=0, atol=tolerance, equal_nan=True)
     )
+
+
+def a_crowd(buyers: int = 600, sellers: int = 50, mean_orders: float = 2.0, seed: int = 1) -> list[Row]:
+    """Orders of unrelated people: everybody has an own device, phone, card, network and home, and shops
+    where the market shops (popularity falls with the seller's rank), over sixty days.
+    """
+    random = np.random.default_rng(seed)
+    popularity = 1 / (np.arange(sellers) + 3)
+    popularity /= popularity.sum()
+    rows = []
+    for buyer, orders in enumerate(1 + random.poisson(mean_orders - 1, buyers)):
+        own = {
+            "buyer_id": f"c{buyer:05d}",
+            "device_id": f"device-c{buyer}",
+            "payment_id": f"card-c{buyer}",
+            "recipient_phone": f"+1 555 {buyer:07d}",
+            "ip_address": f"10.{buyer // 250}.{buyer % 250}.7",
+            "ship_to_country": "US",
+            "ship_to_address": f"{buyer + 1} {('Oak', 'Elm', 'Ash', 'Birch')[buyer % 4]} Street",
+            "ship_to_postcode": f"{97000 + buyer % 90}",
+        }
+        for seller in random.choice(sellers, orders, p=popularity):
+            when = at(seconds=int(random.integers(60 * 86_400)))
+            rows.append(an_order(seller_id=f"shop{seller:03d}", created_at=when, **own))
+    return rows
+
+
+def shuffled(rows: Sequence[Row], seed: int = 1) -> list[Row]:
+    return [rows[n] for n in np.random.default_rng(seed).permutation(len(rows))]
