@@ -24,7 +24,18 @@ import pycountry
 
 from features.checkdigits import CHECKS
 
-__all__ = ["Carrier", "Verdict", "candidates", "check_number", "check_numbers", "foreign_numbers", "registry"]
+__all__ = [
+    "Carrier",
+    "Verdict",
+    "candidates",
+    "carrier_code",
+    "check_clean",
+    "check_number",
+    "check_numbers",
+    "foreign_numbers",
+    "normalise",
+    "registry",
+]
 
 _SEPARATORS = r"[\s\-_.]+"
 _GENERIC = (
@@ -137,7 +148,9 @@ def carrier_code(name: str | None) -> str | None:
 
 def normalise(numbers: pa.Array) -> pa.Array:
     """Upper case, without blanks, hyphens, dots and underscores; an empty number becomes null."""
-    clean = pc.replace_substring_regex(pc.utf8_upper(numbers), _SEPARATORS, "")
+    clean = pc.utf8_upper(numbers)
+    if pc.any(pc.match_substring_regex(clean, _SEPARATORS)).as_py():
+        clean = pc.replace_substring_regex(clean, _SEPARATORS, "")
     return pc.if_else(pc.equal(clean, ""), pa.scalar(None, pa.string()), clean)
 
 
@@ -154,7 +167,11 @@ def check_numbers(numbers: pa.Array, carriers: pa.Array) -> npt.NDArray[np.int8]
     numpy.ndarray
         ``int8``, one ``Verdict`` per number.
     """
-    clean = normalise(numbers)
+    return check_clean(normalise(numbers), carriers)
+
+
+def check_clean(clean: pa.Array, carriers: pa.Array) -> npt.NDArray[np.int8]:
+    """``check_numbers`` for numbers that ``normalise`` has been over."""
     names = carriers.dictionary_encode()
     codes = [carrier_code(name) for name in names.dictionary.to_pylist()]
     named = names.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -234,13 +251,13 @@ def foreign_numbers(numbers: pa.Array, verdicts: npt.NDArray[np.int8]) -> npt.ND
     Parameters
     ----------
     numbers
-        String array, null where not known.
+        Normalised numbers, null where not known.
     verdicts
         What ``check_numbers`` says of them; only shapes that the declared carrier does not print are judged.
     """
     foreign = np.zeros(len(numbers), bool)
     rows = np.flatnonzero(np.isin(verdicts, (Verdict.UNUSUAL, Verdict.BAD_FORMAT)))
-    clean = normalise(numbers.take(pa.array(rows)))
+    clean = numbers.take(pa.array(rows))
     exclusive = [shape for carrier in registry().values() for shape in carrier.formats if shape.exclusive]
     for shape in exclusive:
         foreign[rows] |= _match(shape, clean)[1]

@@ -1,36 +1,90 @@
-"""Tables with a dense row number, as numpy columns: cheaper than joining a dozen tables on it."""
+"""Columns between the database, Arrow and numpy: rows by order, null as NaN."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
-__all__ = ["column", "store"]
+__all__ = [
+    "Codes",
+    "Floats",
+    "Rows",
+    "group_codes",
+    "ordered",
+    "read_columns",
+    "register",
+    "taken",
+    "values_of",
+]
 
-F64 = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
 
 
-def column(con: duckdb.DuckDBPyConnection, table: str, value: str, size: int, key: str = "o") -> F64:
-    """Column ``value`` (an SQL expression) of ``table`` by its row number ``key``.
+def values_of(table: pa.Table, name: str) -> Floats:
+    """A numeric column as float64, null as NaN."""
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
 
-    float64 array of length ``size``; NaN for rows that the table does not have and for null.
+
+def ordered(table: pa.Table) -> pa.Table:
+    """The rows of a table that has every ``o`` once, in order of ``o`` and without that column."""
+    rows = table["o"].to_numpy()
+    if (np.diff(rows) < 0).any():
+        table = table.take(pa.array(np.argsort(rows)))
+    return table.drop_columns(["o"]).combine_chunks()
+
+
+def taken(values: Floats, rows: Rows) -> Floats:
+    """The values of those rows, NaN for row −1."""
+    return np.append(values, np.nan)[rows]
+
+
+def read_columns(con: duckdb.DuckDBPyConnection, query: str, orders: int) -> dict[str, Floats]:
+    """The numeric columns of a query with ``o`` as float64 arrays by order, NaN where there is no value."""
+    table = con.sql(query).to_arrow_table()
+    rows = table["o"].to_numpy()
+    columns = {}
+    for name in table.column_names:
+        if name != "o":
+            columns[name] = np.full(orders, np.nan)
+            columns[name][rows] = values_of(table, name)
+    return columns
+
+
+def register(con: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, Any]) -> None:
+    """Register columns as a view; NaN becomes null."""
+    arrays = {
+        key: pa.array(values, from_pandas=True) if isinstance(values, np.ndarray) else values
+        for key, values in columns.items()
+    }
+    con.register(name, pa.table(arrays))
+
+
+def group_codes(*keys: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> Codes:
+    """One code per distinct combination of the keys' values, 0 upwards; null is a value of its own.
+
+    >>> group_codes(np.array([5, 5, 7]), pa.array(["a", None, None]))
+    array([0, 1, 2], dtype=int32)
     """
-    rows = con.execute(
-        f"SELECT {key}::BIGINT AS at_row, coalesce(({value})::DOUBLE, 'NaN'::DOUBLE) AS value FROM {table} "
-        f"WHERE {key} IS NOT NULL"
-    ).fetchnumpy()
-    result = np.full(size, np.nan)
-    result[np.asarray(rows["at_row"])] = np.asarray(rows["value"])
-    return result
+    codes = _encode(keys[0])
+    for key in keys[1:]:
+        other = _encode(key).astype(np.int64)
+        codes = _encode(codes * (other.max(initial=0) + 1) + other)
+    return codes
 
 
-def store(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, npt.NDArray[np.generic]]) -> None:
-    """Create ``table`` from columns of equal length; NaN becomes NULL."""
-    con.register("stored_columns", pd.DataFrame(columns))
-    floats = [name for name, values in columns.items() if values.dtype.kind == "f"]
-    nulls = ", ".join(f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}" for name in floats)
-    replace = f"REPLACE ({nulls})" if nulls else ""
-    con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * {replace} FROM stored_columns")
-    con.unregister("stored_columns")
+def _encode(key: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> Codes:
+    array = pa.array(key) if isinstance(key, np.ndarray) else key
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    encoded = array.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    indices = encoded.indices.fill_null(len(encoded.dictionary))
+    return np.asarray(indices.to_numpy(zero_copy_only=False), np.int32)

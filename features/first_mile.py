@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.carriers import carrier_code, carrier_file, normalise
+from features.carriers import carrier_code, carrier_file
 from features.places import same_name
 
 __all__ = ["extra_ship_seconds", "first_mile_fit"]
@@ -56,7 +56,7 @@ def first_mile_fit(
     Parameters
     ----------
     numbers, carriers, handovers, cities
-        String arrays of one length: number, declared carrier, PICK_UP / DROP_OFF, ship-from city.
+        String arrays of one length: normalised number, declared carrier, PICK_UP / DROP_OFF, ship-from city.
     label_at
         Seconds since 1970 UTC at which the label was made, NaN where not known.
 
@@ -67,15 +67,15 @@ def first_mile_fit(
         contradicts it, NaN for every other number, and where the origin is not known.
     """
     switch = _switch()
-    clean = normalise(numbers)
-    postal = pc.match_substring_regex(clean, _POSTAL)
-    prefixed = pc.and_not(pc.starts_with(clean, switch["prefix"]), postal)
-    rows = np.flatnonzero(prefixed.fill_null(False).to_numpy(zero_copy_only=False) & _judged(carriers))
+    prefixed = pc.starts_with(numbers, switch["prefix"]).fill_null(False).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(prefixed & _judged(carriers))
+    postal = pc.match_substring_regex(numbers.take(pa.array(rows)), _POSTAL).to_numpy(zero_copy_only=False)
+    rows = rows[~postal]
     picked_up = pc.equal(handovers.take(pa.array(rows)), switch["handover"])
     dropped = ~picked_up.fill_null(True).to_numpy(zero_copy_only=False)
     inside = _in_area(cities.take(pa.array(rows)))
     early = label_at[rows] < _seconds(switch["starts_at"])
-    fit = np.full(len(clean), np.nan)
+    fit = np.full(len(numbers), np.nan)
     fit[rows] = np.where(dropped | early, 0.0, inside)
     return fit
 

@@ -11,69 +11,68 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from features.parcels import register_columns, values_of
+from features.columns import Floats, register, values_of
+from features.parcels import Parcels
 
-__all__ = ["create_weights", "expected_log_ratio"]
+__all__ = ["expected_log_ratio", "parcel_weights"]
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 
 PRIOR_PARCELS = 2.0
 """A product's own ratio weighs as much as 'the catalogue is right' once this many other parcels show it."""
 
 
-def create_weights(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``tk_weight``: what the measured weight says, for every weighed order.
+def parcel_weights(con: duckdb.DuckDBPyConnection, parcels: Parcels) -> dict[str, Floats]:
+    """What the measured weight says, for every order.
 
     ``measured_weight_ratio`` is measured over catalogue weight, ``declared_weight_ratio`` measured over
     declared weight, ``weight_shortfall`` the natural logarithm of expected over measured weight (above 0:
-    light); null where a weight or quantity is not known. Combined orders and samples have no row.
+    light). NaN where not weighed, a weight or quantity is not known, in combined orders and samples.
     """
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE tk_weighed AS
-        SELECT o, entity, order_id, grams,
-               CASE WHEN declared_grams > 0 THEN grams / declared_grams END AS declared
-        FROM tk_parcel JOIN tk_order USING (o) JOIN orders USING (o)
-        WHERE grams > 0 AND NOT exempt AND NOT combined
-    """)
-    known = con.sql("""
-        WITH item AS (
-            SELECT o, any_value(entity) AS entity, any_value(grams) AS grams,
-                   hash(min(product_id)) AS product, min(product_id) = max(product_id) AS single,
-                   count(*) = count(weight_g) AS complete,
-                   min(weight_g) AS least, sum(weight_g * coalesce(quantity, 1)) AS catalogue_grams
-            FROM tk_weighed JOIN order_items USING (order_id) LEFT JOIN products USING (product_id)
-            GROUP BY o)
-        SELECT o, entity, product, single, grams / catalogue_grams AS ratio FROM item
-        WHERE complete AND least > 0 AND catalogue_grams > 0
-    """).to_arrow_table()
-    log_ratio = np.log(values_of(known, "ratio"))
-    expected = expected_log_ratio(
-        known["product"].to_numpy(), known["entity"].to_numpy(), known["single"].to_numpy(), log_ratio
-    )
-    register_columns(con, "tk_ratio", {
-        "o": known["o"], "measured_weight_ratio": known["ratio"],
-        "weight_shortfall": np.round(expected - log_ratio, 9),
+    columns = parcels.columns
+    weighed = (columns["grams"] > 0) & (columns["exempt"] == 0) & (columns["combined"] == 0)
+    rows = np.flatnonzero(weighed)
+    register(con, "tk_weighed", {
+        "o": rows, "grams": columns["grams"][rows], "entity": parcels.orders["entity"].to_numpy()[rows],
     })  # fmt: skip
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE tk_weight AS
-        SELECT o, measured_weight_ratio, weight_shortfall, declared AS declared_weight_ratio
-        FROM tk_weighed LEFT JOIN tk_ratio USING (o)
-    """)
-    con.unregister("tk_ratio")
-    con.execute("DROP TABLE tk_weighed")
+    known = con.sql(_ITEMS).to_arrow_table()
+    con.unregister("tk_weighed")
+    ratio = np.full(len(weighed), np.nan)
+    at = known["o"].to_numpy()
+    ratio[at] = values_of(known, "ratio")
+    product, entity, single = (known[name].to_numpy() for name in ("product", "entity", "single"))
+    shortfall = np.full(len(weighed), np.nan)
+    shortfall[at] = expected_log_ratio(product, entity, single, np.log(ratio[at])) - np.log(ratio[at])
+    declared = np.where(weighed & (columns["declared_grams"] > 0), columns["declared_grams"], np.nan)
+    return {
+        "measured_weight_ratio": ratio,
+        "weight_shortfall": np.round(shortfall, 9),
+        "declared_weight_ratio": columns["grams"] / declared,
+    }
+
+
+_ITEMS = """
+    WITH item AS (
+        SELECT o, any_value(entity) AS entity, any_value(grams) AS grams, hash(min(product_id)) AS product,
+               min(product_id) = max(product_id) AS single, count(*) = count(weight_g) AS complete,
+               min(weight_g) AS least, sum(weight_g * coalesce(quantity, 1)) AS catalogue_grams
+        FROM tk_weighed JOIN orders USING (o) JOIN order_items USING (order_id)
+        LEFT JOIN products USING (product_id) GROUP BY o)
+    SELECT o, entity, product, coalesce(single, false) AS single, grams / catalogue_grams AS ratio FROM item
+    WHERE complete AND least > 0 AND catalogue_grams > 0
+"""
 
 
 def expected_log_ratio(
-    product: Codes, entity: Codes, single: npt.NDArray[np.bool_], log_ratio: Floats
+    product: Hashes, entity: Hashes, single: npt.NDArray[np.bool_], log_ratio: Floats
 ) -> Floats:
     """The log ratio of measured to catalogue weight to expect of each parcel, from the product's others.
 
     Parameters
     ----------
     product, entity
-        Codes of the product and of the buyer.
+        Hashes of the product and of the buyer.
     single
         Whether the product is the only one in the parcel; other parcels neither teach nor learn.
     log_ratio
@@ -111,7 +110,7 @@ def _runs(keys: npt.NDArray[np.integer]) -> tuple[Ints, Ints]:
     return np.repeat(first, size), np.repeat(size, size)
 
 
-def _own_parcels(product: Codes, entity: Codes) -> Ints:
+def _own_parcels(product: Hashes, entity: Hashes) -> Ints:
     """How many of the product's parcels went to the same buyer, for every parcel."""
     order = np.lexsort((entity, product))
     pair = (product * np.uint64(0x9E3779B97F4A7C15) ^ entity)[order]

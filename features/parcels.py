@@ -7,185 +7,234 @@ never used.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from features.carriers import Verdict, check_numbers, foreign_numbers, normalise
+from features.carriers import Verdict, check_clean, foreign_numbers, normalise
+from features.columns import Floats, Rows, ordered, taken, values_of
 from features.first_mile import extra_ship_seconds, first_mile_fit
-from features.trace import STATUS_KIND, Traces, trace_facts
+from features.trace import STATUS_KIND, Kind, TraceFacts, Traces, trace_facts
 
-__all__ = ["TABLES", "build_parcels", "number_invalid", "read_columns", "register_columns", "values_of"]
+__all__ = ["PLACE", "Parcels", "read_parcels"]
 
-TABLES = ("tk_order", "tk_parcel", "tk_scan")
-"""Temporary tables that ``build_parcels`` leaves for the signals, besides the view ``tk_shipment``."""
-
-Floats = npt.NDArray[np.float64]
+PLACE = ("country", "region", "city", "postcode")
 
 
-def build_parcels(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``TABLES`` from the contract's tables.
+@dataclass(frozen=True, slots=True)
+class Parcels:
+    """Every order and, row for row, its main parcel; row ``o`` everywhere, null or NaN where there is none.
 
-    ``tk_order`` has one row per order, ``tk_shipment`` one per shipment of an order (``s`` from 0),
-    ``tk_parcel`` one per order with a shipment: ``s`` of its main parcel and the facts of its trace;
-    ``tk_scan`` the places of that parcel's pick-up and delivery.
+    ``columns`` holds numbers (flags as 0 / 1), ``orders`` and ``shipment`` the texts of order and shipment,
+    ``picked_up`` and ``delivered`` the place (and ``signed_by``) of those scans. ``numbers`` has one row per
+    number of any shipment: ``o``, ``number``.
     """
-    _create_orders(con)
-    _register_shipments(con)
-    _create_parcels(con)
-    _create_scans(con)
+
+    columns: dict[str, Floats]
+    orders: pa.Table
+    shipment: pa.Table
+    picked_up: pa.Table
+    delivered: pa.Table
+    numbers: pa.Table
 
 
-def _create_orders(con: duckdb.DuckDBPyConnection) -> None:
-    """``tk_order``: who, when, and what the order's own state claims of its parcel."""
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE tk_order AS
-        SELECT o, hash(seller_id) AS seller, hash(entity_id) AS entity,
-               epoch_us(created_at) / 1e6 AS ordered_at, epoch_us(shipped_at) / 1e6 AS order_shipped_at,
+def read_parcels(con: duckdb.DuckDBPyConnection) -> Parcels:
+    """Read orders, shipments and tracking events and put the parcels together."""
+    orders = _read_orders(con)
+    shipments = _read_shipments(con)
+    checked = _checked_numbers(shipments)
+    traces, places = _read_events(con, shipments)
+    facts = trace_facts(traces)
+    owner = shipments["o"].to_numpy()
+    main = _main_shipments(shipments, owner, facts, len(orders))
+    numeric = {name: values_of(orders, name) for name in _ORDER_NUMBERS}
+    return Parcels(
+        columns=numeric | _parcel_columns(shipments, owner, checked, facts, main),
+        orders=orders.drop_columns(list(_ORDER_NUMBERS)),
+        shipment=_with_number(shipments, checked).take(_nullable(main)),
+        picked_up=places.take(_nullable(_event_rows(traces, Kind.PICKED_UP, facts.picked_up_at, main))),
+        delivered=places.take(_nullable(_event_rows(traces, Kind.DELIVERED, facts.delivered_at, main))),
+        numbers=_all_numbers(owner, checked),
+    )
+
+
+_ORDER_NUMBERS = (
+    "ordered_at", "order_shipped_at", "exempt", "combined", "cancelled", "claims_delivery", "claims_shipment",
+)  # fmt: skip
+
+
+def _read_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Who, where to, when, and what the order's own state claims of its parcel."""
+    table = con.sql("""
+        SELECT o, seller_id, hash(entity_id) AS entity, epoch_us(created_at) / 1e6 AS ordered_at,
+               epoch_us(shipped_at) / 1e6 AS order_shipped_at,
                coalesce(is_sample OR is_replacement OR is_exchange, false) AS exempt,
                hash(combined_group_id) AS combined_group, combined_group_id IS NOT NULL AS combined,
                cancelled_at IS NOT NULL OR coalesce(status = 'CANCELLED', false) AS cancelled,
                delivered_at IS NOT NULL OR completed_at IS NOT NULL
                    OR coalesce(status IN ('DELIVERED', 'COMPLETED'), false) AS claims_delivery,
                shipped_at IS NOT NULL OR delivered_at IS NOT NULL OR completed_at IS NOT NULL
-                   OR coalesce(status IN ('IN_TRANSIT', 'DELIVERED', 'COMPLETED'), false) AS claims_shipment
+                   OR coalesce(status IN ('IN_TRANSIT', 'DELIVERED', 'COMPLETED'), false) AS claims_shipment,
+               recipient_name, ship_to_country, ship_to_region, ship_to_city, ship_to_postcode
         FROM orders JOIN buyer_entity USING (buyer_id)
-    """)
+    """).to_arrow_table()
+    return ordered(table)
 
 
-def _register_shipments(con: duckdb.DuckDBPyConnection) -> None:
-    """``tk_shipment``: the orders' shipments and what the registry says of their numbers."""
-    table = con.sql("""
+def _read_shipments(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    return con.sql("""
         SELECT o, epoch_us(orders.created_at) / 1e6 AS ordered_at, shipment_id, carrier, tracking_number,
                last_mile_tracking_number, epoch_us(h.created_at) / 1e6 AS label_at,
                epoch_us(h.shipped_at) / 1e6 AS shipped_at, handover, ship_from_country, ship_from_region,
-               ship_from_city, ship_from_postcode, declared_weight_g::DOUBLE AS declared_grams
+               ship_from_city, ship_from_postcode, declared_weight_g
         FROM shipments h JOIN orders USING (order_id)
-    """).to_arrow_table()
-    checked = _checked_numbers(table)
-    kept = table.drop_columns(["tracking_number", "last_mile_tracking_number", "handover"])
-    columns = {name: kept[name] for name in kept.column_names}
-    register_columns(con, "tk_shipment", {"s": np.arange(len(table)), **columns, **checked})
+    """).to_arrow_table().combine_chunks()  # fmt: skip
 
 
-def _checked_numbers(table: pa.Table) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Checked:
     """What the registry and the first-mile switch say of each shipment's number."""
-    number, carrier, city = (_text(table, c) for c in ("tracking_number", "carrier", "ship_from_city"))
+
+    number: pa.Array
+    last_mile_number: pa.Array
+    number_invalid: Floats
+    carrier_mismatch: Floats
+    first_mile: Floats
+    extra_seconds: Floats
+
+
+_INVALID = {Verdict.VALID: 0.0, Verdict.UNUSUAL: 0.5, Verdict.BAD_FORMAT: 1.0, Verdict.BAD_CHECK: 1.0}
+
+
+def _checked_numbers(shipments: pa.Table) -> _Checked:
+    number, carrier, city = (_text(shipments, c) for c in ("tracking_number", "carrier", "ship_from_city"))
     number = normalise(number)
-    verdicts = check_numbers(number, carrier)
-    fit = first_mile_fit(number, carrier, _text(table, "handover"), city, values_of(table, "label_at"))
+    verdicts = check_clean(number, carrier)
+    fit = first_mile_fit(
+        number, carrier, _text(shipments, "handover"), city, values_of(shipments, "label_at")
+    )
     foreign = np.where(verdicts == Verdict.UNKNOWN, np.nan, foreign_numbers(number, verdicts))
-    return {
-        "number": number,
-        "last_mile_number": normalise(_text(table, "last_mile_tracking_number")),
-        "number_invalid": np.where(fit == 1, 0.0, number_invalid(verdicts)),
-        "carrier_mismatch": np.where(np.isnan(fit), foreign, 1 - fit),
-        "first_mile": ~np.isnan(fit),
-        "extra_seconds": extra_ship_seconds(values_of(table, "ordered_at"), city),
-    }
+    invalid = np.array([_INVALID.get(verdict, np.nan) for verdict in Verdict])[verdicts]
+    return _Checked(
+        number=number,
+        last_mile_number=normalise(_text(shipments, "last_mile_tracking_number")),
+        number_invalid=np.where(fit == 1, 0.0, invalid),
+        carrier_mismatch=np.where(np.isnan(fit), foreign, 1 - fit),
+        first_mile=(~np.isnan(fit)).astype(np.float64),
+        extra_seconds=extra_ship_seconds(values_of(shipments, "ordered_at"), city),
+    )
 
 
-def number_invalid(verdicts: npt.NDArray[np.int8]) -> Floats:
-    """1 where the declared carrier cannot have issued the number, 0.5 where unusual, NaN where not known."""
-    values = {Verdict.VALID: 0.0, Verdict.UNUSUAL: 0.5, Verdict.BAD_FORMAT: 1.0, Verdict.BAD_CHECK: 1.0}
-    return np.array([values.get(verdict, np.nan) for verdict in Verdict])[verdicts]
-
-
-_PARCEL = """
-    first_mile, number IS NOT NULL AS numbered, shipped_at, extra_seconds, scanned_at, accepted_at,
-    picked_up_at, delivered_at, scans, dead, pickup_point, max_speed_kmh, rhythm
-"""
-
-
-def _create_parcels(con: duckdb.DuckDBPyConnection) -> None:
-    """``tk_parcel``: the only shipment of an order, or the one with the best trace and the facts of all."""
-    facts = trace_facts(_read_events(con))
-    columns = {name: getattr(facts, name) for name in facts.__slots__}
-    register_columns(con, "tk_trace", {"s": np.arange(len(facts.scans)), **columns})
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE tk_several AS
-        WITH several AS (SELECT o FROM tk_shipment GROUP BY o HAVING count(*) > 1)
-        SELECT h.o, s, max(number_invalid) OVER every AS number_invalid,
-               max(carrier_mismatch) OVER every AS carrier_mismatch, min(label_at) OVER every AS label_at,
-               count(*) OVER every AS parcels,
-               CASE WHEN bool_and(grams IS NOT NULL) OVER every THEN sum(grams) OVER every END AS grams,
-               CASE WHEN bool_and(declared_grams IS NOT NULL) OVER every
-                    THEN sum(declared_grams) OVER every END AS declared_grams, {_PARCEL}
-        FROM several JOIN tk_shipment h USING (o) JOIN tk_trace USING (s) WINDOW every AS (PARTITION BY h.o)
-        QUALIFY row_number() OVER (PARTITION BY h.o ORDER BY delivered_at IS NULL, scanned_at IS NULL,
-                                   scans DESC, h.label_at, number, delivered_at, shipment_id) = 1;
-        CREATE OR REPLACE TEMP TABLE tk_parcel AS
-        SELECT o, s, number_invalid, carrier_mismatch, label_at, 1 AS parcels, grams, declared_grams,
-               {_PARCEL}
-        FROM tk_shipment JOIN tk_trace USING (s) ANTI JOIN tk_several USING (o)
-        UNION ALL FROM tk_several
-    """)
-    con.unregister("tk_trace")
-    con.execute("DROP TABLE tk_several")
-
-
-def _create_scans(con: duckdb.DuckDBPyConnection) -> None:
-    """``tk_scan``: place (and signatory) of the pick-up and of the delivery of every main parcel."""
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE tk_scan AS
-        SELECT p.o, status = 'DELIVERED' AS is_delivery, country, region, city, postcode, signed_by
-        FROM tracking_events e JOIN tk_shipment USING (shipment_id) JOIN tk_parcel p USING (s)
-        WHERE status IN ('PICKED_UP', 'DELIVERED')
-              AND epoch_us(event_at) / 1e6
-                  = CASE status WHEN 'DELIVERED' THEN delivered_at ELSE picked_up_at END
-    """)
-
-
-def _read_events(con: duckdb.DuckDBPyConnection) -> Traces:
+def _read_events(con: duckdb.DuckDBPyConnection, shipments: pa.Table) -> tuple[Traces, pa.Table]:
+    """All events but those on paper, and beside them the places of pick-ups and deliveries (else null)."""
     kinds = " ".join(f"WHEN '{status}' THEN {int(kind)}" for status, kind in STATUS_KIND.items())
+    texts = (*PLACE, "signed_by")
+    place = ", ".join(
+        f"CASE WHEN kind IN ({Kind.PICKED_UP}, {Kind.DELIVERED}) THEN {c} END AS {c}" for c in texts
+    )
+    con.register(
+        "tk_shipment", pa.table({"s": np.arange(len(shipments)), "shipment_id": shipments["shipment_id"]})
+    )
     events = con.sql(f"""
-        SELECT s, epoch_us(event_at) / 1e6 AS instant, (CASE status {kinds} ELSE 0 END)::TINYINT AS kind,
-               latitude, longitude, weight_g::DOUBLE AS grams
-        FROM tracking_events JOIN tk_shipment USING (shipment_id)
+        SELECT s, epoch_us(event_at) / 1e6 AS instant, kind, latitude, longitude, weight_g, {place}
+        FROM (SELECT *, (CASE status {kinds} ELSE 0 END)::TINYINT AS kind FROM tracking_events)
+        JOIN tk_shipment USING (shipment_id) WHERE kind > 0
     """).to_arrow_table()
-    ordered = con.sql("SELECT s, ordered_at FROM tk_shipment").to_arrow_table()
-    ordered_at = np.empty(len(ordered))
-    ordered_at[ordered["s"].to_numpy()] = values_of(ordered, "ordered_at")
-    return Traces(
-        count=len(ordered),
+    con.unregister("tk_shipment")
+    traces = Traces(
+        count=len(shipments),
         shipment=events["s"].to_numpy(),
         at=values_of(events, "instant"),
         kind=events["kind"].to_numpy(),
         latitude=values_of(events, "latitude"),
         longitude=values_of(events, "longitude"),
-        grams=values_of(events, "grams"),
-        ordered_at=ordered_at,
+        grams=values_of(events, "weight_g"),
+        ordered_at=values_of(shipments, "ordered_at"),
     )
+    return traces, events.select(texts).combine_chunks()
+
+
+def _main_shipments(shipments: pa.Table, owner: Rows, facts: TraceFacts, orders: int) -> Rows:
+    """Row of every order's main shipment, −1 for none; of equals the first label, then the first id."""
+    main = np.full(orders, -1, np.int64)
+    main[owner] = np.arange(len(owner))
+    several = np.flatnonzero((np.bincount(owner, minlength=orders) > 1)[owner])
+    ids = np.array(shipments["shipment_id"].take(pa.array(several)).to_pylist(), dtype=object)
+    rank = np.unique(ids, return_inverse=True)[1] if len(ids) else several
+    label_at = values_of(shipments, "label_at")[several]
+    never, unseen = np.isnan(facts.delivered_at[several]), np.isnan(facts.scanned_at[several])
+    worst_first = np.lexsort((rank, label_at, -facts.scans[several], unseen, never))[::-1]
+    main[owner[several[worst_first]]] = several[worst_first]
+    return main
+
+
+def _parcel_columns(
+    shipments: pa.Table, owner: Rows, checked: _Checked, facts: TraceFacts, main: Rows
+) -> dict[str, Floats]:
+    """Numbers of the main parcel; of number checks, label and weights those of all the order's parcels."""
+    orders = len(main)
+    parcels = np.bincount(owner, minlength=orders).astype(np.float64)
+    label_at = values_of(shipments, "label_at")
+    numbered = checked.number.is_valid().to_numpy(zero_copy_only=False).astype(np.float64)
+    of_main = {
+        "shipped_at": values_of(shipments, "shipped_at"), "numbered": numbered,
+        "first_mile": checked.first_mile, "extra_seconds": checked.extra_seconds,
+        "accepted_at": facts.accepted_at, "picked_up_at": facts.picked_up_at, "scanned_at": facts.scanned_at,
+        "delivered_at": facts.delivered_at, "trace_scans": facts.scans, "number_disowned": facts.dead,
+        "pickup_point": facts.pickup_point, "max_speed_kmh": facts.max_speed_kmh,
+    }  # fmt: skip
+    columns = {name: taken(values, main) for name, values in of_main.items()}
+    return columns | {
+        "parcels": np.where(parcels > 0, parcels, np.nan),
+        "number_invalid": _most(owner, checked.number_invalid, orders),
+        "carrier_mismatch": _most(owner, checked.carrier_mismatch, orders),
+        "label_at": -_most(owner, -label_at, orders),
+        "grams": _all_of(owner, facts.grams, parcels),
+        "declared_grams": _all_of(owner, values_of(shipments, "declared_weight_g"), parcels),
+        "rhythm": np.where(main >= 0, facts.rhythm[main] if len(owner) else 0, 0),
+    }
+
+
+def _most(owner: Rows, values: Floats, orders: int) -> Floats:
+    """Highest known value of each order's shipments."""
+    out = np.full(orders, -np.inf)
+    known = np.flatnonzero(~np.isnan(values))
+    np.maximum.at(out, owner[known], values[known])
+    return np.where(np.isfinite(out), out, np.nan)
+
+
+def _all_of(owner: Rows, values: Floats, parcels: Floats) -> Floats:
+    """Sum over each order's shipments, NaN where one is not known."""
+    return np.where(parcels > 0, np.bincount(owner, values, minlength=len(parcels)), np.nan)
+
+
+def _event_rows(traces: Traces, kind: Kind, at: Floats, main: Rows) -> Rows:
+    """Row of the event of that kind and time of every order's main shipment, −1 for none."""
+    row = np.full(traces.count + 1, -1, np.int64)  # the last one stands for 'no shipment'
+    found = np.flatnonzero(traces.kind == kind)
+    found = found[traces.at[found] == at[traces.shipment[found]]]
+    row[traces.shipment[found]] = found
+    return np.asarray(row[main])
+
+
+def _with_number(shipments: pa.Table, checked: _Checked) -> pa.Table:
+    kept = shipments.select(["carrier", *(f"ship_from_{level}" for level in PLACE)])
+    return kept.append_column("number", checked.number)
+
+
+def _all_numbers(owner: Rows, checked: _Checked) -> pa.Table:
+    numbers = pa.chunked_array([checked.number, checked.last_mile_number])
+    return pa.table({"o": np.concatenate([owner, owner]), "number": numbers}).filter(numbers.is_valid())
+
+
+def _nullable(rows: Rows) -> pa.Array:
+    return pa.array(rows, mask=rows < 0)
 
 
 def _text(table: pa.Table, name: str) -> pa.Array:
-    return table[name].cast(pa.string()).combine_chunks()
-
-
-def values_of(table: pa.Table, name: str) -> Floats:
-    """A numeric column as float64, null as NaN."""
-    return np.asarray(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
-
-
-def read_columns(con: duckdb.DuckDBPyConnection, query: str, orders: int) -> dict[str, Floats]:
-    """The numeric columns of a query with ``o`` as float64 arrays by order, NaN where there is no value."""
-    table = con.sql(query).to_arrow_table()
-    rows = table["o"].to_numpy()
-    columns = {}
-    for name in table.column_names:
-        if name != "o":
-            columns[name] = np.full(orders, np.nan)
-            columns[name][rows] = values_of(table, name)
-    return columns
-
-
-def register_columns(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, Any]) -> None:
-    """Register columns as a view; NaN becomes null."""
-    arrays = {
-        key: pa.array(values, from_pandas=True) if isinstance(values, np.ndarray) else values
-        for key, values in columns.items()
-    }
-    con.register(name, pa.table(arrays))
+    column = table[name].cast(pa.string())
+    chunks: Sequence[pa.Array] = column.chunks
+    return pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())

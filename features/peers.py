@@ -12,29 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-__all__ = ["Cohort", "cohort_of", "group_codes", "surprise"]
+from features.columns import Codes, Floats, Rows, group_codes
 
-Codes = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+__all__ = ["Cohort", "cohort_of", "surprise"]
 
 COHORT_PRIOR = 10
 """A cohort's own share weighs as much as its parent's once it holds this many other orders."""
-
-
-def group_codes(*keys: npt.NDArray[np.generic]) -> Codes:
-    """One code per distinct combination of the keys' values, 0 upwards; arrays of one length."""
-    codes = _encode(keys[0])
-    for key in keys[1:]:
-        other = _encode(key).astype(np.int64)
-        codes = _encode(codes * (other.max(initial=0) + 1) + other)
-    return codes
-
-
-def _encode(key: npt.NDArray[np.generic]) -> Codes:
-    return np.asarray(pa.array(key).dictionary_encode().indices.to_numpy(zero_copy_only=False), np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +29,7 @@ class Cohort:
     own: Codes
 
 
-def cohort_of(seller: Codes, *keys: npt.NDArray[np.generic]) -> Cohort:
+def cohort_of(seller: Codes, *keys: Codes) -> Cohort:
     """The cohort of the orders that agree in all keys (without keys: the whole market)."""
     group = group_codes(*keys) if keys else np.zeros_like(seller)
     return Cohort(group, group_codes(group, seller))

@@ -7,9 +7,14 @@ light for what they should hold.
 
 from __future__ import annotations
 
-import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["create_order_point", "create_points"]
+from features.columns import Codes, Floats, Rows, group_codes
+from features.parcels import Parcels
+
+__all__ = ["LIGHT", "consignment_points", "point_facts"]
 
 LIGHT = 1.0
 """``weight_shortfall`` from which a parcel counts as light: under 37 % of what it should weigh."""
@@ -17,49 +22,61 @@ PRIOR_PARCELS = 5
 """Other sellers' parcels that weigh as much as assuming an ordinary point."""
 
 
-def create_order_point(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``order_point(o, point_id)``: the postcode of the pick-up scan or, not stated, of the ship-from.
+def consignment_points(parcels: Parcels) -> pa.ChunkedArray:
+    """Country and postcode of the pick-up scan or, not stated, of the ship-from, for every order.
 
-    Orders without such a postcode have no row: a city is no point.
+    Null without such a postcode: a city is no point.
     """
-    con.execute("""
-        CREATE OR REPLACE TABLE order_point AS
-        WITH place AS (
-            SELECT p.o, coalesce(e.country, ship_from_country, '') AS country,
-                   upper(replace(coalesce(e.postcode, ship_from_postcode), ' ', '')) AS postcode
-            FROM tk_parcel p JOIN tk_shipment USING (s)
-            LEFT JOIN (FROM tk_scan WHERE NOT is_delivery AND postcode IS NOT NULL) e ON e.o = p.o)
-        SELECT o, country || ' ' || postcode AS point_id FROM place
-        WHERE length(postcode) > 0 AND NOT contains(postcode, '*')
-    """)
+    scan, shipment = parcels.picked_up, parcels.shipment
+    scanned = scan["postcode"].is_valid()
+    country = pc.if_else(scanned, scan["country"], shipment["ship_from_country"])
+    country = pc.coalesce(country, shipment["ship_from_country"], pa.scalar(""))
+    postcode = pc.utf8_upper(
+        pc.replace_substring(pc.coalesce(scan["postcode"], shipment["ship_from_postcode"]), " ", "")
+    )
+    clear = pc.and_(pc.greater(pc.utf8_length(postcode), 0), pc.invert(pc.match_substring(postcode, "*")))
+    return pc.if_else(
+        clear, pc.binary_join_element_wise(country, postcode, " "), pa.scalar(None, pa.string())
+    )
 
 
-def create_points(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``tk_point``: what is known of the order's consignment point, for orders that have one.
+def point_facts(point: Codes, seller: Codes, shortfall: Floats) -> dict[str, Floats]:
+    """What is known of every parcel's consignment point.
 
-    ``point_seller_share``: share of the seller's orders that leave from this point. Over the other sellers'
-    orders there, shrunk to an ordinary point when they are few: ``point_side_share``, the mean share of
-    their sellers' orders that leave from elsewhere, and ``point_light_share``, the share of weighed parcels
-    that are light.
+    Parameters
+    ----------
+    point, seller
+        Codes of the parcels' points and sellers.
+    shortfall
+        ``weight_shortfall`` of each parcel, NaN where not weighed.
+
+    Returns
+    -------
+    dict of float64 arrays
+        ``point_seller_share``: share of the seller's parcels that leave from this point. Over the other
+        sellers' parcels there, shrunk to an ordinary point when they are few: ``point_side_share``, the
+        mean share of their sellers' parcels that leave from elsewhere (NaN without other sellers), and
+        ``point_light_share``, the share of weighed parcels that are light (NaN with none weighed).
     """
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE tk_point AS
-        WITH placed AS (
-            SELECT o, seller, hash(point_id) AS point, weight_shortfall
-            FROM order_point JOIN tk_order USING (o) LEFT JOIN tk_weight USING (o)),
-        pair AS (
-            SELECT point, seller, count(*) AS n, count(weight_shortfall) AS weighed,
-                   count(*) FILTER (weight_shortfall > {LIGHT}) AS light FROM placed GROUP BY ALL),
-        sized AS (SELECT *, sum(n) OVER (PARTITION BY seller)::BIGINT AS seller_n FROM pair),
-        sided AS (SELECT *, (1000000 * n * (seller_n - n) // seller_n)::BIGINT AS side FROM sized),
-        shared AS (
-            SELECT *, sum(n) OVER point - n AS others, sum(weighed) OVER point - weighed AS other_weighed,
-                   sum(light) OVER point - light AS other_light, sum(side) OVER point - side AS other_side
-            FROM sided WINDOW point AS (PARTITION BY point))
-        SELECT o, n / seller_n AS point_seller_share,
-               CASE WHEN others > 0 THEN other_side / 1e6 / (others + {PRIOR_PARCELS}) END
-                   AS point_side_share,
-               CASE WHEN other_weighed > 0 THEN other_light / (other_weighed + {PRIOR_PARCELS}) END
-                   AS point_light_share
-        FROM placed JOIN shared USING (point, seller)
-    """)
+    pair = group_codes(point, seller)
+    share = _count(pair) / _count(seller)
+    others = _others(point, pair, np.ones(len(point)))
+    side = _others(point, pair, np.round(1e6 * (1 - share))) / 1e6  # whole numbers: no order of summing
+    weighed = _others(point, pair, ~np.isnan(shortfall))
+    light = _others(point, pair, shortfall > LIGHT)
+    return {
+        "point_seller_share": share,
+        "point_side_share": np.where(others > 0, side / (others + PRIOR_PARCELS), np.nan),
+        "point_light_share": np.where(weighed > 0, light / (weighed + PRIOR_PARCELS), np.nan),
+    }
+
+
+def _count(group: Codes) -> Rows:
+    return np.asarray(np.bincount(group)[group]) if len(group) else np.zeros(0, np.int64)
+
+
+def _others(point: Codes, pair: Codes, value: np.ndarray[tuple[int], np.dtype[np.generic]]) -> Floats:
+    """Sum of the value over the point's parcels of other sellers."""
+    if not len(point):
+        return np.zeros(0)
+    return np.asarray(np.bincount(point, value)[point] - np.bincount(pair, value)[pair])

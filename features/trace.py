@@ -79,7 +79,7 @@ class TraceFacts:
     ``accepted_at`` is the first scan that moved the parcel, delivery not counted; ``picked_up_at`` the same
     where that was the pick-up (a lost scan makes a trace begin later); ``scanned_at`` the first physical
     scan of all; ``scans`` the number of physical scans; ``dead`` 1 where the carrier only ever disowned
-    the number; ``pickup_point`` 1 where the parcel waited at one (both NaN without any event); ``rhythm`` a
+    the number; ``pickup_point`` 1 where the parcel waited at one (both NaN without any event given); ``rhythm`` a
     fingerprint of the times between at least four scans, equal for copied traces, else 0.
     """
 
@@ -104,16 +104,16 @@ def trace_facts(traces: Traces) -> TraceFacts:
     kind, count = own.kind, own.count
     physical = (kind != Kind.PAPER) & (kind != Kind.DEAD)
     moved = (kind == Kind.PICKED_UP) | (kind == Kind.MOVED) | (kind == Kind.PICKUP_POINT)
-    accepted = _first(own, moved)
+    accepted, delivered = _first(own, moved), _first(own, kind == Kind.DELIVERED)
     picked_up = _first(own, kind == Kind.PICKED_UP)
+    scanned = np.fmin(np.fmin(accepted, delivered), _first(own, kind == Kind.RETURNED))
     scans = np.bincount(own.shipment[physical], minlength=count)
     has_events = np.bincount(own.shipment, minlength=count) > 0
-    scanned = _first(own, physical)
     return TraceFacts(
         scanned_at=scanned,
         accepted_at=accepted,
         picked_up_at=np.where(picked_up == accepted, accepted, np.nan),
-        delivered_at=_first(own, kind == Kind.DELIVERED),
+        delivered_at=delivered,
         scans=scans.astype(np.float64),
         dead=np.where(has_events, _any(own, kind == Kind.DEAD) & (scans == 0), np.nan),
         pickup_point=np.where(has_events, _any(own, kind == Kind.PICKUP_POINT), np.nan),
@@ -160,15 +160,17 @@ def _heaviest(traces: Traces) -> Floats:
 def _rhythm(
     traces: Traces, physical: Bools, start: Floats, scans: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint64]:
-    """Sum of mixed (seconds since the first scan, kind): whole numbers, so the order does not matter."""
+    """A hash of three sums over the seconds since the first scan: plain, squared, weighted by kind."""
     rows = np.flatnonzero(physical & (scans >= 4)[traces.shipment])
     ship = traces.shipment[rows]
-    mixed = np.round(traces.at[rows] - start[ship]).astype(np.uint64) * np.uint64(8)
-    mixed = (mixed + traces.kind[rows].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    waited = np.round(traces.at[rows] - start[ship])  # whole seconds: sums are exact in any order
+    sums = (
+        np.bincount(ship, value, traces.count) for value in (waited, waited**2, waited * traces.kind[rows])
+    )
     out = np.zeros(traces.count, np.uint64)
-    np.add.at(out, ship, mixed)
+    for part in sums:
+        out = (out ^ part.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        out ^= out >> np.uint64(29)
     return out
 
 

@@ -32,7 +32,7 @@ FEATURES: tuple[Feature, ...] = (
     _fact(
         "number_disowned", INVALID,
         "1: the carrier only ever answered not found, invalid or expired.",
-        "The parcel has no events at all.", _SCANS, "2.1.c",
+        "The carrier neither scanned nor disowned the parcel.", _SCANS, "2.1.c",
     ),
     _fact(
         "scan_before_order_hours", INVALID,

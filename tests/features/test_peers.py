@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 from builders import same
 
+from features.columns import group_codes
 from features.first_mile import extra_ship_seconds, first_mile_fit
 from features.levels import steps
 from features.parcel_weights import PRIOR_PARCELS, expected_log_ratio
-from features.peers import COHORT_PRIOR, Cohort, cohort_of, group_codes, surprise
+from features.peers import COHORT_PRIOR, Cohort, cohort_of, surprise
 
 
 def slow_share(level: list[int], seller: list[int], group: list[int], row: int) -> tuple[int, int]:
@@ -48,14 +49,14 @@ def test_surprise_equals_a_slow_reading(seed: int) -> None:
     level = [rng.choice([-1, 0, 0, 0, 1, 2, 5]) for _ in range(size)]
     seller, first, second, wide = ([rng.randrange(bound) for _ in range(size)] for bound in (6, 4, 9, 2))
     sellers = np.array(seller, np.int32)
-    cohorts = [cohort_of(sellers, np.array(group)) for group in (first, second)]
-    found = surprise(np.array(level, np.int8), cohorts, cohort_of(sellers, np.array(wide)))
+    cohorts = [cohort_of(sellers, np.array(group, np.int32)) for group in (first, second)]
+    found = surprise(np.array(level, np.int8), cohorts, cohort_of(sellers, np.array(wide, np.int32)))
     assert same(found, slow_surprise(level, seller, [first, second], wide), 1e-12)
 
 
 def test_what_happens_to_everybody_surprises_nobody() -> None:
     seller = np.arange(100, dtype=np.int32)
-    day = (seller >= 90).astype(np.int64)
+    day = (seller >= 90).astype(np.int32)
     level = day.astype(np.int8)  # all parcels of the last day lack scans
     level[0] = 1  # and one of an ordinary day
     market, days = cohort_of(seller), cohort_of(seller, day)
@@ -117,7 +118,7 @@ DAY = 86_400.0
 def fit(
     number: str, city: str | None, handover: str | None, days: float, carrier: str = "Wise Express"
 ) -> float:
-    columns = (pa.array([value], pa.string()) for value in (number, carrier, handover, city))
+    columns = (pa.array([value], pa.string()) for value in (number.replace(" ", ""), carrier, handover, city))
     return float(first_mile_fit(*columns, np.array([SWITCH + days * DAY]))[0])
 
 
@@ -125,7 +126,7 @@ def fit(
     ("number", "city", "handover", "days", "answer"),
     [
         ("WS1234567", "Dongguan", "PICK_UP", 1, 1),
-        ("ws 1234567", "深圳市", "PICK_UP", 400, 1),
+        ("WS 1234567", "深圳市", "PICK_UP", 400, 1),
         ("WS1234567", "Guangzhou", None, 1, 1),
         ("WS1234567", "Dongguan", "PICK_UP", -3, 0),
         ("WS1234567", "Dongguan", "DROP_OFF", 1, 0),
