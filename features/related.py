@@ -64,7 +64,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "buyer_is_sellers",
-        "Strength (0–1) of the buyer's strongest tie to any other seller than this one.",
+        "Strength (0–1) of the buyer's strongest tie to any other seller; 0 where it is tied to this one.",
         _NO_IDS,
         _NEEDS,
         kind="snapshot",
@@ -76,8 +76,8 @@ FEATURES: tuple[Feature, ...] = (
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Create ``related_accounts(kind_a, id_a, kind_b, id_b, strength, via)`` and ``f_related``.
 
-    Strength is the identifier kind's own, divided by ``log2`` of the number of accounts that share it, and
-    combined over several shared identifiers by noisy-or.
+    Strength is the identifier kind's own, divided by ``log2`` of the number of accounts that share it, 0.99
+    at most, and combined over several shared identifiers by noisy-or.
     """
     _related_accounts(con)
     _seller_ties(con)
