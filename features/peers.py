@@ -56,7 +56,7 @@ def surprise(level: npt.NDArray[np.int8], cohorts: Sequence[Cohort], parent: Coh
 
     >>> market = cohort_of(np.arange(4))
     >>> surprise(np.array([1, 0, 0, 0], np.int8), [market], market).round(2)
-    array([0.6, 0. , 0. , 0. ])
+    array([0.72, 0.  , 0.  , 0.  ])
     """
     known, high = np.flatnonzero(level >= 0), np.flatnonzero(level > 0)
     value = np.full(len(level), np.nan)
