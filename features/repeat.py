@@ -26,7 +26,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "cohort_focus",
         "Surprise (nats, capped at 50) that so many of the seller's buyers registered on the same day as "
-        "this one, beyond the market's buyers of that registration day who bought on the same days.",
+        "this one, given how many of the market's buyers did.",
         "The registration is not known.",
         ("buyers.registered_at",),
         kind="snapshot",
@@ -47,8 +47,8 @@ FEATURES: tuple[Feature, ...] = (
         "postcode_focus",
         "Surprise (nats, capped at 50) that so many of the seller's buyers live in this order's postcode, "
         "given how many of the market's buyers in the country do.",
-        "The postcode is not known.",
-        ("orders.ship_to_postcode",),
+        "The postcode or the country is not known.",
+        ("orders.ship_to_country", "orders.ship_to_postcode"),
         kind="snapshot",
         entity="address",
     ),
