@@ -1,0 +1,18 @@
+"""Every benchmark in a size that takes minutes; each can be run alone with its own arguments."""
+
+from __future__ import annotations
+
+from benchmarks import fraudar_injection, left_out, scan_speed
+
+
+def main() -> None:
+    print("# Injected farms, average precision\n")
+    fraudar_injection.main(data=None, seeds=3)
+    print("\n# Attacks whose clause has no rules\n")
+    left_out.main(orders=20_000)
+    print("\n# Speed of a scan\n")
+    scan_speed.main(orders=50_000)
+
+
+if __name__ == "__main__":
+    main()
