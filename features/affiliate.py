@@ -312,8 +312,8 @@ def _add_campaigns(con: duckdb.DuckDBPyConnection) -> None:
             WHERE campaign_id IN (SELECT campaign_id FROM campaigns)),
         matched AS (
             SELECT o, product_id, c.campaign_id AS hit, creator_commission_bp + coalesce(partner_commission_bp, 0) AS bp,
-                greatest(date_diff('second', created_at, starts_at), date_diff('second', ends_at, created_at), 0)
-                    / 3600.0 AS outside
+                CASE WHEN coalesce(starts_at, ends_at) IS NOT NULL THEN greatest(date_diff('second', created_at,
+                    starts_at), date_diff('second', ends_at, created_at), 0) / 3600.0 END AS outside
             FROM line LEFT JOIN campaigns c USING (campaign_id, product_id)),
         terms AS (
             SELECT creator_commission_bp + coalesce(partner_commission_bp, 0) AS bp, count(*) AS n FROM campaigns

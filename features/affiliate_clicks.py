@@ -93,7 +93,8 @@ def add_shared_devices(con: duckdb.DuckDBPyConnection) -> None:
 
     ``accounts``: other buyers who clicked on or bought through this creator's links from this device.
     ``surprise``: powers of ten against so many other buyers of this ip address buying through the same
-    creator, given how many of them there are: a dormitory behind one address buys from many creators.
+    creator, given how many they are and how much the creator sells elsewhere: a dormitory behind one
+    address buys from many creators.
     """
     con.execute("""
         CREATE OR REPLACE TEMP TABLE creator_devices AS
@@ -109,13 +110,14 @@ def add_shared_devices(con: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE creator_ips AS
         WITH used AS (
             SELECT DISTINCT ip_address, creator_id, buyer_id FROM affiliate_order WHERE ip_address IS NOT NULL),
-        total AS (SELECT count(*) AS n FROM used),
-        creators AS (SELECT creator_id, count(*) / any_value(total.n) AS share FROM used, total GROUP BY creator_id),
+        total AS (SELECT count(*) AS n, count(DISTINCT creator_id) AS creators FROM used),
+        creators AS (SELECT creator_id, count(*) AS n FROM used GROUP BY creator_id),
         ips AS (SELECT ip_address, count(*) AS n FROM used GROUP BY ip_address),
-        both_ AS (SELECT ip_address, creator_id, count(*) AS n FROM used GROUP BY ALL),
+        pairs AS (SELECT ip_address, creator_id, count(*) AS n FROM used GROUP BY ALL),
         judged AS (
-            SELECT ip_address, creator_id, b.n - 1 AS others, greatest((i.n - 1) * share, 1e-3) AS e
-            FROM both_ b JOIN ips i USING (ip_address) JOIN creators USING (creator_id))
+            SELECT ip_address, creator_id, p.n - 1 AS others, greatest(1e-3, (i.n - 1) *
+                (c.n - p.n + 0.5) / (total.n - i.n + 0.5 * total.creators)) AS e
+            FROM pairs p JOIN ips i USING (ip_address) JOIN creators c USING (creator_id), total)
         SELECT o, least({_MAX_SURPRISE}, others * log10((1 + e) / e)) AS surprise
         FROM affiliate_order JOIN judged USING (ip_address, creator_id)
     """)

@@ -133,7 +133,7 @@ def add_coreviewers(con: duckdb.DuckDBPyConnection) -> None:
     other products in the same weeks too); ``surprise`` (powers of ten against the strongest such pair,
     given how much both review and how popular the products are).
     """
-    con.execute(f"""
+    con.execute("""
         CREATE OR REPLACE TEMP TABLE praise AS
         WITH one AS (
             SELECT dense_rank() OVER (ORDER BY entity_id)::INTEGER AS e, product AS p,

@@ -84,7 +84,7 @@ def _fold(category: I64, kept: I64) -> I64:
 
 
 def _lexicon(
-    sources: tuple[tuple[Letters, I64], ...],
+    sources: tuple[tuple[Letters, I64, I64], ...],
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Per shingle bucket: the category it belongs to and how many bits that says (0 where to none)."""
     uses = np.zeros(_BUCKETS * MAX_CATEGORIES, dtype=np.int32)

@@ -141,7 +141,7 @@ def test_near_duplicates_are_found_and_strangers_are_not_chained() -> None:
     [
         ("质量非常好，和描述的一样，物流也很快，下次还会来买的", "质量非常好！和描述的一样，物流也挺快，下次还会来买"),
         ("สินค้าดีมากส่งเร็วแพ็คของมาอย่างดีจะกลับมาซื้ออีกแน่นอน", "สินค้าดีมากส่งไวแพ็คของมาอย่างดีจะกลับมาซื้ออีกแน่นอนค่ะ"),
-        ("Zweite Bestellung, Verarbeitung ist einwandfrei und schnell da", "Zweite Bestellung: Verarbeitung ist einwandfrei, war schnell da"),
+        ("Verarbeitung ist einwandfrei und schnell da", "Verarbeitung ist einwandfrei, war schnell da"),
     ],
 )  # fmt: skip
 def test_near_duplicates_need_no_spaces(left: str, right: str) -> None:
