@@ -150,6 +150,7 @@ def _order_scores(rows: NDArray[np.int64], features: dict[str, Floats], scores: 
         rows,
         scores.score[rows],
         scores.decision[rows] != ALLOW,
+        (scores.evidence.hard | (scores.evidence.families >= 2))[rows],
         tie[rows],
         {clause: values[rows] for clause, values in scores.evidence.clauses.items()},
     )

@@ -14,10 +14,10 @@ from detector.policy.detection import SellerVerdict
 
 __all__ = ["judge_sellers"]
 
-SELLER_SIDE = ("tracking_mismatch", "invalid_tracking", "abuse")
-"""Clauses whose evidence only the seller or its partners can make: it ships, prices and pays commission."""
+SELLER_SIDE = ("tracking_mismatch", "invalid_tracking")
+"""Clauses whose evidence only the seller or its carrier can make: it ships the parcels."""
 
-BURST_DAYS = 10
+BURST_DAYS = 7
 """A competitor's attack is over in days; a seller's own scheme goes on."""
 
 
@@ -26,12 +26,14 @@ class OrderScores:
     """What sellers are judged by, per scored order: arrays of shape (orders,).
 
     ``o`` is the canonical rank, ``score`` 0–1, ``suspected`` whether the decision is other than allow,
-    ``seller_tie`` the strength of the buyer's tie to the seller (NaN unknown), ``clauses`` a score each.
+    ``corroborated`` whether one hard rule or two clause families speak of it, ``seller_tie`` the strength of
+    the buyer's tie to the seller (NaN unknown), ``clauses`` a score each.
     """
 
     o: NDArray[np.int64]
     score: NDArray[np.float64]
     suspected: NDArray[np.bool_]
+    corroborated: NDArray[np.bool_]
     seller_tie: NDArray[np.float64]
     clauses: dict[str, NDArray[np.float64]]
 
@@ -47,7 +49,8 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
         ``clauses``.
 
         A case is recommended when the lower bound of the 95 % interval of the number of fake orders (a sum
-        of independent chances) and its share of the orders both reach the policy's values. A seller whose
+        of independent chances) and its share of the orders both reach the policy's values, and as many
+        suspected orders are corroborated: oddities of one kind, however many, are no case. A seller whose
         suspected orders come from outsiders, in a burst, without evidence that only a seller can make, is a
         ``possible_victim`` and is watched at most.
     """
@@ -73,6 +76,7 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
                coalesce(sum(score) FILTER (suspected), 0) AS expected,
                coalesce(sum(score * (1 - score)) FILTER (suspected), 0) AS variance,
                coalesce(max(score), 0) AS top_score,
+               count(*) FILTER (suspected AND corroborated) AS corroborated,
                coalesce(sum((seller_tie >= 0.3)::INT) FILTER (suspected), 0) AS tied, {evidence},
                any_value(burst) AS burst,
                epoch(max(created_at) - min(created_at)) / 86400 AS active_days,
@@ -90,6 +94,7 @@ def _columns(scores: OrderScores) -> dict[str, NDArray[np.generic]]:
         "o": scores.o,
         "score": scores.score,
         "suspected": scores.suspected,
+        "corroborated": scores.corroborated,
         "seller_tie": np.nan_to_num(scores.seller_tie),
         **clauses,
     }
@@ -111,7 +116,8 @@ def _verdicts(table: pd.DataFrame, policy: SellerVerdict) -> pd.DataFrame:
         & (table["active_days"].to_numpy(dtype=np.float64) >= 3 * BURST_DAYS)
         & (suspected / orders <= policy.victim_share)
     )
-    case = (lower >= policy.case_orders) & (share >= policy.case_share)
+    firm = table["corroborated"].to_numpy(dtype=np.float64) >= policy.case_orders
+    case = firm & (lower >= policy.case_orders) & (share >= policy.case_share)
     watch = expected >= policy.watch_orders
     table["score"] = _seller_score(
         expected, lower, orders, table["top_score"].to_numpy(dtype=np.float64), victim

@@ -99,7 +99,7 @@ class SellerVerdict(Section):
 
     A possible victim has at least ``victim_orders`` suspected orders, at most ``victim_share`` of all; of
     these at most ``victim_benefit_share`` with evidence that only the seller could make, and at least
-    ``victim_burst`` within ten days.
+    ``victim_burst`` within a week.
     """
 
     watch_orders: Annotated[float, Field(gt=0)]
