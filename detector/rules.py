@@ -158,7 +158,7 @@ def _value(node: ast.expr, columns: Columns) -> Floats:
         case ast.Constant(value=value):
             return np.float64(value)  # type: ignore[return-value, arg-type]
         case ast.Name(id=name):
-            return columns.get(name, np.float64(np.nan))  # type: ignore[return-value, arg-type]
+            return columns.get(name, np.float64(np.nan))  # type: ignore[arg-type]
         case ast.UnaryOp(operand=operand):
             return -_value(operand, columns)
         case ast.BinOp(op=op, left=left, right=right):

@@ -177,9 +177,7 @@ class DecideCase(Command):
 
     def __post_init__(self) -> None:
         if self.outcome == "violation" and self.violation_id is None:
-            raise InvalidCommand(
-                self.type, "violation_id", "it should be given for a violation"
-            )
+            raise InvalidCommand(self.type, "violation_id", "it should be given for a violation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
