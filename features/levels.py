@@ -127,7 +127,8 @@ FACTS: tuple[Fact, ...] = (
     Fact(
         "light_parcel_surprise",
         lambda c: steps(c["weight_shortfall"], *(quarter / 4 for quarter in range(1, 17))),
-        ("carrier", "from_country"),
+        ("carrier", "from_country", "weight_basis"),
+        "weight_basis",
     ),
     Fact(
         "late_acceptance_surprise",
@@ -138,7 +139,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("trace_twin_surprise", lambda c: steps(c["trace_twins"], 1, 2, 3, 5), ("carrier",)),
     Fact(
         "delivered_together_surprise",
-        lambda c: steps(c["delivered_together"], *range(8)),
+        lambda c: steps(c["together_odds"], 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10),
         ("carrier", "volume"),
     ),
     Fact("number_block_surprise", lambda c: steps(c["number_block"], 0, 1, 2, 4, 8), ("carrier", "volume")),

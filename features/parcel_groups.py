@@ -9,11 +9,15 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.special import gammainc
 
 from features.columns import Codes, Floats, Rows, group_codes
 from features.parcels import Parcels
 
 __all__ = ["distinct_in_group", "number_blocks", "parcel_groups"]
+
+ROUND_MINUTES = 600
+"""Minutes of a day in which parcels are delivered."""
 
 
 def parcel_groups(parcels: Parcels, seller: Codes) -> dict[str, Floats]:
@@ -23,8 +27,8 @@ def parcel_groups(parcels: Parcels, seller: Codes) -> dict[str, Floats]:
     -------
     dict of float64 arrays
         ``trace_twins``: parcels that started at another time and were scanned at exactly the same
-        intervals (at least four scans; NaN with fewer). ``delivered_together``: other buyers at other
-        postcodes whose parcels of this seller were delivered in the same minute; NaN not delivered.
+        intervals (at least four scans; NaN with fewer). ``together_odds``: powers of ten against
+        as many other buyers at other postcodes being served in the same minute; NaN not delivered.
         ``signatory_repeat``: other postcodes at which the same person, not the recipient, signed for this
         seller's parcels; NaN no signatory known. ``number_block``: see ``number_blocks``.
     """
@@ -36,7 +40,7 @@ def parcel_groups(parcels: Parcels, seller: Codes) -> dict[str, Floats]:
     blocks = number_blocks(account, _block_text(shipment["number"]), label_day, np.flatnonzero(known))
     return {
         "trace_twins": _twins(columns["rhythm"], columns["scanned_at"]),
-        "delivered_together": _together(columns, seller, postcode, entity),
+        "together_odds": _together(columns, seller, postcode, entity),
         "signatory_repeat": _signatories(parcels, seller, postcode),
         "number_block": blocks,
     }
@@ -63,15 +67,22 @@ def _twins(rhythm: Floats, scanned_at: Floats) -> Floats:
 
 
 def _together(columns: dict[str, Floats], seller: Codes, postcode: Codes, entity: Codes) -> Floats:
+    """Powers of ten against as many other addresses in one minute, by the seller's deliveries of that day."""
     delivered_at = columns["delivered_at"]
-    together = np.where(np.isnan(delivered_at), np.nan, 0.0)
+    odds = np.where(np.isnan(delivered_at), np.nan, 0.0)
     rows = np.flatnonzero(~np.isnan(delivered_at) & (columns["combined"] == 0))
     minute = group_codes(seller[rows], np.floor(delivered_at[rows] / 60))
+    day = group_codes(seller[rows], np.floor(delivered_at[rows] / 86_400))
+    expected = (np.bincount(day)[day] if len(day) else day) / ROUND_MINUTES
     shared = _shared(minute)
     rows, minute = rows[shared], minute[shared]
     places, buyers = (distinct_in_group(minute, codes[rows]) for codes in (postcode, entity))
-    together[rows] = np.minimum(places, buyers) - 1
-    return together
+    others = np.minimum(places, buyers) - 1
+    chance = np.where(
+        others > 0, gammainc(np.maximum(others, 1), expected[shared]), 1.0
+    )  # Poisson, others or more
+    odds[rows] = np.round(-np.log10(np.maximum(chance, 1e-12)), 6) + 0.0
+    return odds
 
 
 def _signatories(parcels: Parcels, seller: Codes, postcode: Codes) -> Floats:

@@ -11,13 +11,10 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from features.columns import Floats, register, values_of
+from features.columns import Codes, Floats, Rows, group_codes, register, values_of
 from features.parcels import Parcels
 
-__all__ = ["expected_log_ratio", "parcel_weights"]
-
-Hashes = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
+__all__ = ["parcel_weights", "shortfalls"]
 
 PRIOR_PARCELS = 2.0
 """A product's own ratio weighs as much as 'the catalogue is right' once this many other parcels show it."""
@@ -27,81 +24,125 @@ def parcel_weights(con: duckdb.DuckDBPyConnection, parcels: Parcels) -> dict[str
     """What the measured weight says, for every order.
 
     ``measured_weight_ratio`` is measured over catalogue weight, ``declared_weight_ratio`` measured over
-    declared weight, ``weight_shortfall`` the natural logarithm of expected over measured weight (above 0:
-    light). NaN where not weighed, a weight or quantity is not known, in combined orders and samples.
+    declared weight, ``weight_shortfall`` and ``weight_basis`` see ``shortfalls``. NaN where not weighed, a
+    weight or quantity is not known, in combined orders and samples.
     """
     columns = parcels.columns
     weighed = (columns["grams"] > 0) & (columns["exempt"] == 0) & (columns["combined"] == 0)
     rows = np.flatnonzero(weighed)
-    register(con, "tk_weighed", {
-        "o": rows, "grams": columns["grams"][rows], "entity": parcels.orders["entity"].to_numpy()[rows],
-    })  # fmt: skip
-    known = con.sql(_ITEMS).to_arrow_table()
-    con.unregister("tk_weighed")
-    ratio = np.full(len(weighed), np.nan)
-    at = known["o"].to_numpy()
-    ratio[at] = values_of(known, "ratio")
-    product, entity, single = (known[name].to_numpy() for name in ("product", "entity", "single"))
-    shortfall = np.full(len(weighed), np.nan)
-    shortfall[at] = expected_log_ratio(product, entity, single, np.log(ratio[at])) - np.log(ratio[at])
+    row, product, stated = _read_lines(con, rows, len(weighed))
+    catalogue = _sums(row, stated, len(rows))
+    catalogue[np.bincount(row, minlength=len(rows)) == 0] = np.nan
+    grams = columns["grams"][rows]
+    ratio, shortfall, basis = (np.full(len(weighed), np.nan) for _ in range(3))
+    ratio[rows] = grams / catalogue
+    buyer = group_codes(parcels.orders["entity"])[rows]
+    shortfall[rows], basis[rows] = shortfalls(row, product, stated, grams, buyer)
     declared = np.where(weighed & (columns["declared_grams"] > 0), columns["declared_grams"], np.nan)
     return {
         "measured_weight_ratio": ratio,
         "weight_shortfall": np.round(shortfall, 9),
+        "weight_basis": basis,
         "declared_weight_ratio": columns["grams"] / declared,
     }
 
 
-_ITEMS = """
-    WITH item AS (
-        SELECT o, any_value(entity) AS entity, any_value(grams) AS grams, hash(min(product_id)) AS product,
-               min(product_id) = max(product_id) AS single, count(*) = count(weight_g) AS complete,
-               min(weight_g) AS least, sum(weight_g * coalesce(quantity, 1)) AS catalogue_grams
+def _read_lines(con: duckdb.DuckDBPyConnection, rows: Rows, orders: int) -> tuple[Rows, Codes, Floats]:
+    """Lines of the weighed orders: position of the order in ``rows``, product, catalogue grams (NaN unknown)."""
+    register(con, "tk_weighed", {"o": rows})
+    lines = con.sql("""
+        SELECT o, product_id, nullif(weight_g * coalesce(quantity, 1), 0) AS grams
         FROM tk_weighed JOIN orders USING (o) JOIN order_items USING (order_id)
-        LEFT JOIN products USING (product_id) GROUP BY o)
-    SELECT o, entity, product, coalesce(single, false) AS single, grams / catalogue_grams AS ratio FROM item
-    WHERE complete AND least > 0 AND catalogue_grams > 0
-"""
+        LEFT JOIN products USING (product_id)
+    """).to_arrow_table()
+    con.unregister("tk_weighed")
+    position = np.empty(orders, np.int64)
+    position[rows] = np.arange(len(rows))
+    return position[lines["o"].to_numpy()], group_codes(lines["product_id"]), values_of(lines, "grams")
 
 
-def expected_log_ratio(
-    product: Hashes, entity: Hashes, single: npt.NDArray[np.bool_], log_ratio: Floats
-) -> Floats:
-    """The log ratio of measured to catalogue weight to expect of each parcel, from the product's others.
+def shortfalls(
+    row: Rows, product: Codes, stated: Floats, grams: Floats, buyer: Codes
+) -> tuple[Floats, Floats]:
+    """By how much each parcel falls short of the weight that its products' other parcels let expect.
 
     Parameters
     ----------
-    product, entity
-        Hashes of the product and of the buyer.
-    single
-        Whether the product is the only one in the parcel; other parcels neither teach nor learn.
-    log_ratio
-        Natural logarithm of measured over catalogue grams.
+    row, product, stated
+        Lines: the parcel each belongs to, its product, its catalogue weight × quantity (grams, NaN unknown).
+    grams, buyer
+        Parcels: measured weight, and whose it is.
 
     Returns
     -------
-    numpy.ndarray
-        The upper quartile of the ratios of the product's parcels to other buyers, shrunk towards 0 (the
-        catalogue is right) when they are few; 0 where there are none. With one parcel per buyer and product:
-
-    >>> codes, single = np.arange(3, dtype=np.uint64), np.ones(3, bool)
-    >>> expected_log_ratio(codes * 0, codes, single, np.log([0.5, 0.5, 0.5])).round(2)
-    array([-0.35, -0.35, -0.35])
+    tuple of numpy.ndarray
+        Per parcel the natural logarithm of expected over measured weight, above 0 for light parcels; NaN
+        where a line's weight is not known. A product's ratio of measured to catalogue weight comes from
+        parcels with nothing else in them, the parcel's own buyer left out, shrunk towards 1 when they are
+        few. A catalogue weight is taken to be too high where the upper quartile of the ratios is below 1,
+        too low only where their median is above. Then how many other parcels that rests on, −1 with several
+        products in the parcel.
     """
-    expected = np.zeros(len(product))
-    rows = np.flatnonzero(single)
-    rows = rows[np.lexsort((log_ratio[rows], product[rows]))]
-    start, size = _runs(product[rows])
-    position = np.arange(len(rows)) - start
-    others = size - _own_parcels(product[rows], entity[rows])
-    rank = (3 * (size - 2) + 3) // 4  # upper quartile of the others; the own parcel is skipped over
-    rank = np.minimum(np.where(rank >= position, rank + 1, rank), size - 1)
-    typical = log_ratio[rows][start + rank] if len(rows) else expected
-    expected[rows] = np.where(others > 0, typical * others / (others + PRIOR_PARCELS), 0.0)
-    return expected
+    parcels = len(grams)
+    total = _sums(row, stated, parcels)
+    first = np.full(parcels, -1, np.int64)
+    first[row[::-1]] = product[::-1]
+    mixed = np.zeros(parcels, bool)
+    mixed[row[product != first[row]]] = True
+    single = np.flatnonzero((first >= 0) & ~mixed & ~np.isnan(total))
+    log_ratio = np.log(grams[single] / total[single])
+    correction, own, others = _corrections(
+        first[single], log_ratio, buyer[single], int(product.max(initial=-1)) + 1
+    )
+    expected = _sums(row, stated * np.exp(correction[product]), parcels)
+    expected[single] = total[single] * np.exp(own)
+    expected[first < 0] = np.nan
+    basis = np.full(parcels, -1.0)
+    basis[single] = others
+    return np.log(expected / grams), basis
 
 
-def _runs(keys: npt.NDArray[np.integer]) -> tuple[Ints, Ints]:
+def _corrections(
+    product: Rows, log_ratio: Floats, buyer: Codes, products: int
+) -> tuple[Floats, Floats, Rows]:
+    """Log ratio to expect per product, and per given parcel without that parcel (0: the catalogue is right).
+
+    Last, the number of the product's parcels to other buyers.
+    """
+    order = np.lexsort((log_ratio, product))
+    ranked = log_ratio[order]
+    start, size = _runs(product[order])
+    position = np.arange(len(order)) - start
+    whole = np.zeros(products)
+    whole[product[order]] = _typical(ranked, start, size, np.full(len(order), len(order))) * _trust(size)
+    others = size - _runs_back(group_codes(product, buyer))[order]
+    own, rest = np.empty(len(order)), np.empty(len(order), np.int64)
+    own[order] = np.where(others > 0, _typical(ranked, start, size - 1, position) * _trust(others), 0.0)
+    rest[order] = others
+    return whole, own, rest
+
+
+def _sums(row: Rows, values: Floats, count: int) -> Floats:
+    return np.asarray(np.bincount(row, values, minlength=count), np.float64)
+
+
+def _trust(parcels: Rows) -> Floats:
+    return np.asarray(parcels / (parcels + PRIOR_PARCELS))
+
+
+def _typical(ranked: Floats, start: Rows, size: Rows, skipped: Rows) -> Floats:
+    """The ratio to expect from ``size`` ranked values from ``start`` on, not counting the ``skipped`` one."""
+    upper, middle = (_ranked(ranked, start, size, skipped, quarters) for quarters in (3, 2))
+    return np.where(upper <= 0, upper, np.maximum(middle, 0))
+
+
+def _ranked(ranked: Floats, start: Rows, size: Rows, skipped: Rows, quarters: int) -> Floats:
+    rank = -(-quarters * (size - 1) // 4)
+    rank = np.where(rank >= skipped, rank + 1, rank)
+    return ranked[np.clip(start + rank, 0, max(len(ranked) - 1, 0))] if len(ranked) else ranked
+
+
+def _runs(keys: npt.NDArray[np.integer]) -> tuple[Rows, Rows]:
     """First row and size of the run of equal ``keys`` that each row is in."""
     if not len(keys):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -110,10 +151,6 @@ def _runs(keys: npt.NDArray[np.integer]) -> tuple[Ints, Ints]:
     return np.repeat(first, size), np.repeat(size, size)
 
 
-def _own_parcels(product: Hashes, entity: Hashes) -> Ints:
-    """How many of the product's parcels went to the same buyer, for every parcel."""
-    order = np.lexsort((entity, product))
-    pair = (product * np.uint64(0x9E3779B97F4A7C15) ^ entity)[order]
-    own = np.empty(len(order), np.int64)
-    own[order] = _runs(pair)[1]
-    return own
+def _runs_back(group: Codes) -> Rows:
+    """Size of each row's group."""
+    return np.asarray(np.bincount(group)[group]) if len(group) else np.zeros(0, np.int64)

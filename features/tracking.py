@@ -130,6 +130,7 @@ def _keys(parcels: Parcels, shops: pa.Table, seller: Codes) -> dict[str, Codes]:
         "same_city": pc.fill_null(same_city, False).to_numpy().astype(np.int32),
         "category": group_codes(shops["category"]),
         "volume": np.floor(np.log2(np.bincount(seller)))[seller].astype(np.int32),
+        "weight_basis": np.searchsorted([-0.5, 0.5, 3.5], columns["weight_basis"]).astype(np.int32),
         "label_day": group_codes(label_day),
         "ship_day": group_codes(ship_day),
     }

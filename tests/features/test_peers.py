@@ -14,7 +14,7 @@ from builders import same
 from features.columns import group_codes
 from features.first_mile import extra_ship_seconds, first_mile_fit
 from features.levels import steps
-from features.parcel_weights import PRIOR_PARCELS, expected_log_ratio
+from features.parcel_weights import PRIOR_PARCELS, shortfalls
 from features.peers import COHORT_PRIOR, Cohort, cohort_of, surprise
 
 
@@ -83,32 +83,85 @@ def test_steps_count_the_limits_exceeded() -> None:
     assert same(steps(np.array([-1, 0, 0.5, 1, 9, np.nan]), 0, 1, 2), [0, 0, 1, 1, 3, np.nan])
 
 
-def slow_ratio(
-    product: list[int], entity: list[int], single: list[bool], ratio: list[float], row: int
-) -> float:
-    if not single[row]:
-        return 0.0
-    mine = [other for other in range(len(product)) if single[other] and product[other] == product[row]]
-    bought = sum(entity[other] == entity[row] for other in mine)
-    rest = sorted(ratio[other] for other in mine if other != row)
-    if len(mine) == bought:
-        return 0.0
-    typical = rest[math.ceil(3 * (len(rest) - 1) / 4)]
-    others = len(mine) - bought
-    return typical * others / (others + PRIOR_PARCELS)
+def slow_typical(ratios: list[float]) -> float:
+    """Upper quartile if below 0, else the median (both the next higher value), but not below 0."""
+    ranked = sorted(ratios)
+    upper, middle = (ranked[math.ceil(part * (len(ranked) - 1))] for part in (0.75, 0.5))
+    return upper if upper <= 0 else max(middle, 0.0)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_expected_weights_equal_a_slow_reading(seed: int) -> None:
+def slow_shortfall(
+    lines: list[tuple[int, int, float]], grams: list[float], buyer: list[int], parcel: int
+) -> tuple[float, float]:
+    own = [(product, stated) for row, product, stated in lines if row == parcel]
+    products = {product for product, _ in own}
+    alone = [
+        other
+        for other in range(len(grams))
+        if len({product for row, product, _ in lines if row == other}) == 1
+        and not any(math.isnan(stated) for row, _, stated in lines if row == other)
+    ]
+    if not own or any(math.isnan(stated) for _, stated in own):
+        return math.nan, -1.0
+    expected = 0.0
+    basis = -1.0
+    for product, stated in own:
+        teachers = [other for other in alone if any(row == other and p == product for row, p, _ in lines)]
+        if len(products) == 1:
+            bought = [other for other in teachers if buyer[other] == buyer[parcel]]
+            basis = float(len(teachers) - len(bought))
+            teachers = [other for other in teachers if other != parcel]
+        count = int(basis) if len(products) == 1 else len(teachers)
+        ratios = [math.log(grams[t] / sum(s for row, _, s in lines if row == t)) for t in teachers]
+        typical = slow_typical(ratios) * count / (count + PRIOR_PARCELS) if count else 0.0
+        expected += stated * math.exp(typical)
+    return math.log(expected / grams[parcel]), basis
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_shortfalls_equal_a_slow_reading(seed: int) -> None:
     rng = random.Random(seed)
-    size = rng.choice([0, 1, 40])
-    product, entity = ([rng.randrange(bound) for _ in range(size)] for bound in (5, 12))
-    single = [rng.random() < 0.8 for _ in range(size)]
-    ratio = [rng.gauss(0, 1) for _ in range(size)]
-    found = expected_log_ratio(
-        np.array(product, np.uint64), np.array(entity, np.uint64), np.array(single, bool), np.array(ratio)
+    size = rng.choice([1, 30])
+    grams = [rng.choice([20.0, 250.0, 480.0, 520.0, 900.0]) for _ in range(size)]
+    buyer = [rng.randrange(10) for _ in range(size)]
+    lines = [
+        (row, rng.randrange(4), rng.choice([math.nan, 100.0, 500.0, 500.0, 500.0]))
+        for row in range(size)
+        for _ in range(rng.choice([0, 1, 1, 1, 2]))
+    ]
+    rng.shuffle(lines)
+    row, product, stated = (
+        (np.array(part) for part in zip(*lines, strict=True)) if lines else (np.zeros(0),) * 3
     )
-    assert same(found, [slow_ratio(product, entity, single, ratio, row) for row in range(size)], 1e-12)
+    found, basis = shortfalls(
+        row.astype(np.int64),
+        product.astype(np.int32),
+        stated.astype(float),
+        np.array(grams),
+        np.array(buyer, np.int32),
+    )
+    slow = [slow_shortfall(lines, grams, buyer, parcel) for parcel in range(size)]
+    assert same(found, [shortfall for shortfall, _ in slow], 1e-9)
+    known = ~np.isnan(found)
+    assert same(basis[known], [each for shortfall, each in slow if not math.isnan(shortfall)])
+
+
+def weights(*grams: float) -> list[float]:
+    """Shortfalls of parcels of one product, catalogued at 500 g, to different buyers."""
+    rows = np.arange(len(grams))
+    found, _ = shortfalls(
+        rows, np.zeros_like(rows), np.full(len(rows), 500.0), np.array(grams), rows.astype(np.int32)
+    )
+    return [float(each) for each in found]
+
+
+def test_empty_parcels_stand_out_even_where_they_are_most() -> None:
+    assert min(weights(*[20.0] * 20, *[500.0] * 10)[:20]) > 2
+
+
+def test_a_wrong_catalogue_weight_excuses_all_parcels_and_one_outlier_accuses_none() -> None:
+    assert max(weights(*[100.0] * 20)) < 0.2
+    assert max(weights(*[500.0] * 5, 5000.0)) <= 0
 
 
 SWITCH = datetime(2023, 9, 18, 16, tzinfo=UTC).timestamp()
