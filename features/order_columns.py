@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
 __all__ = ["column", "store"]
 
@@ -28,9 +28,7 @@ def column(con: duckdb.DuckDBPyConnection, table: str, value: str, size: int, ke
 
 def store(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, npt.NDArray[np.generic]]) -> None:
     """Create ``table`` from columns of equal length; NaN becomes NULL."""
-    con.register("stored_columns", pd.DataFrame(columns))
-    floats = [name for name, values in columns.items() if values.dtype.kind == "f"]
-    nulls = ", ".join(f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}" for name in floats)
-    replace = f"REPLACE ({nulls})" if nulls else ""
-    con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * {replace} FROM stored_columns")
+    arrays = {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
+    con.register("stored_columns", pa.table(arrays))
+    con.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM stored_columns")
     con.unregister("stored_columns")

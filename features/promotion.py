@@ -222,8 +222,11 @@ def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F6
 
 
 def usual_price(key: npt.NDArray[np.uint64], price: F64) -> F64:
-    """Median price (the lower of two) of each line's key; NaN where the key has fewer than five lines."""
-    order = np.lexsort((price, key))
+    """Median price (the lower of two) of each line's key; NaN where the key has fewer than five lines.
+
+    Lines must come in ascending order of price.
+    """
+    order = np.argsort(key, kind="stable")
     first = firsts(key[order])
     size = np.diff(np.append(first, len(key)))
     middle = price[order][first + (size - 1) // 2]
@@ -339,9 +342,10 @@ def _price_gaps(con: duckdb.DuckDBPyConnection, size: int) -> F64:
         WHERE unit_price_minor > 0 AND product_id IS NOT NULL AND NOT coalesce(is_sample, false)
             AND NOT coalesce(is_replacement, false)
     """).fetchnumpy()
-    o, price = np.asarray(line["o"]), np.asarray(line["price"])
-    by_sku = usual_price(np.asarray(line["sku"]), price)
-    usual = np.where(np.isnan(by_sku), usual_price(np.asarray(line["product"]), price), by_sku)
+    ascending = np.argsort(np.asarray(line["price"]))
+    o, price, product, sku = (np.asarray(line[name])[ascending] for name in ("o", "price", "product", "sku"))
+    by_sku = usual_price(sku, price)
+    usual = np.where(np.isnan(by_sku), usual_price(product, price), by_sku)
     gap = np.log2(price / usual)
     above, below = np.full(size, np.nan), np.full(size, np.nan)
     np.fmax.at(above, o, gap)

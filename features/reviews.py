@@ -231,13 +231,12 @@ def _add_rows(con: duckdb.DuckDBPyConnection) -> None:
             FROM found r LEFT JOIN orders o ON o.o = r.found LEFT JOIN lacking l ON l.order_id = o.order_id),
         area AS (SELECT currency, row_number() OVER (ORDER BY currency) - 1 AS area
             FROM (SELECT DISTINCT currency FROM orders)),
-        product AS (SELECT product_id, row_number() OVER (ORDER BY product_id) - 1 AS product
-            FROM (SELECT DISTINCT product_id FROM filled WHERE product_id IS NOT NULL)),
         category AS (SELECT category, row_number() OVER (ORDER BY category) - 1 AS number
             FROM (SELECT DISTINCT category FROM products WHERE category IS NOT NULL))
         SELECT row_number() OVER (ORDER BY f.created_at, review_id) - 1 AS r, o, order_id, f.created_at, rating, text,
-            buyer_id, entity_id, f.seller_id, area, product, number AS category, title
-        FROM filled f LEFT JOIN area USING (currency) LEFT JOIN product USING (product_id)
+            buyer_id, entity_id, f.seller_id, area,
+            CASE WHEN product_id IS NOT NULL THEN (hash(product_id) >> 1)::BIGINT END AS product, number AS category, title
+        FROM filled f LEFT JOIN area USING (currency)
         LEFT JOIN products USING (product_id) LEFT JOIN category USING (category)
         LEFT JOIN buyer_entity USING (buyer_id)
     """)

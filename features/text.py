@@ -39,6 +39,8 @@ SHINGLE_WIDTH = 4
 FREQUENCY_BUCKETS = 1 << 20
 _CHUNK_POINTS = 500_000
 _CHUNK_TEXTS = 50_000
+_PLAIN_LETTERS = (slice(0x3400, 0x4DC0), slice(0x4E00, 0xA000), slice(0xAC00, 0xD7A4))
+"""Ideographs and Hangul syllables: letters in their only form."""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -64,7 +66,9 @@ class Letters:
 def _folding() -> npt.NDArray[np.uint32]:
     """For each code point of the basic plane its compatible lower-case letter or mark, 0 for anything else."""
     fold = np.zeros(0x10000, dtype=np.uint32)
-    for point in (*range(0xD800), *range(0xE000, 0x10000)):
+    for block in _PLAIN_LETTERS:
+        fold[block] = np.arange(block.start, block.stop)
+    for point in (*range(0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0x10000)):
         form = unicodedata.normalize("NFKC", chr(point)).lower()
         letter = form if len(form) == 1 else chr(point)
         if unicodedata.category(letter)[0] in "LM":
@@ -81,8 +85,10 @@ def letters(texts: Any) -> Letters:
     """
     pieces, counts = [np.empty(0, np.uint32)], [np.zeros(1, np.int64)]
     for begin in range(0, len(texts), _CHUNK_TEXTS):
-        some = texts[begin : begin + _CHUNK_TEXTS].to_pylist()
-        joined = "\0".join([(text or "").replace("\0", " ") for text in some]) + "\0"
+        some = [text or "" for text in texts[begin : begin + _CHUNK_TEXTS].to_pylist()]
+        joined = "\0".join(some) + "\0"
+        if joined.count("\0") != len(some):
+            joined = "\0".join([text.replace("\0", " ") for text in some]) + "\0"
         raw = np.frombuffer(joined.encode("utf-32-le", "replace"), dtype="<u4")
         folded = np.take(_folding(), raw, mode="clip")
         rare = np.flatnonzero(raw > 0xFFFF)

@@ -86,6 +86,7 @@ def test_missing_steps_before_arrival_are_counted() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=40))
 def test_the_usual_price_is_the_low_median_from_five_sales_on(lines: list[tuple[int, int]]) -> None:
+    lines = sorted(lines, key=lambda line: line[1])
     key = np.array([k for k, _ in lines], dtype=np.uint64)
     price = np.array([p for _, p in lines], dtype=np.float64)
     found = usual_price(key, price)
