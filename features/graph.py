@@ -172,10 +172,11 @@ def _lockstep(con: duckdb.DuckDBPyConnection) -> None:
     """Entities that were at the same seller on the same day, at two sellers or more."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE meetings AS
-        SELECT DISTINCT entity_id, seller_id, created_at::DATE AS day
-        FROM orders JOIN buyer_entity USING (buyer_id)
-        WHERE entity_id IN (SELECT entity_id FROM shopping)
-        QUALIFY count(*) OVER (PARTITION BY seller_id, created_at::DATE) BETWEEN 2 AND {MAX_MEETING};
+        SELECT entity_id, seller_id, day FROM (
+            SELECT DISTINCT entity_id, seller_id, created_at::DATE AS day
+            FROM orders JOIN buyer_entity USING (buyer_id)
+            WHERE entity_id IN (SELECT entity_id FROM shopping))
+        QUALIFY count(*) OVER (PARTITION BY seller_id, day) BETWEEN 2 AND {MAX_MEETING};
         CREATE OR REPLACE TEMP TABLE met AS
         SELECT DISTINCT a.entity_id AS entity_a, b.entity_id AS entity_b, a.seller_id
         FROM meetings a JOIN meetings b USING (seller_id, day) WHERE a.entity_id < b.entity_id;
@@ -231,7 +232,8 @@ def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> 
     """Find several dense blocks of a bipartite graph, the densest first.
 
     Peels in rounds (Bahmani et al. 2012): the weakest nodes go together until none is left; the densest
-    remainder is a core, and buyers with two edges into its sellers join it. The block's edges are taken out
+    remainder's densest connected part is a core (equally dense rings peel together), and buyers with two
+    edges into its sellers join it. The block's edges are taken out
     and the search goes on while blocks hold more edges than a graph with the same degrees would. An edge
     weighs ``1 / ln(d + 5)`` of its seller's degree, so that camouflage at popular sellers counts little
     (FRAUDAR). Buyers with one edge only are never part of a block.
@@ -250,7 +252,7 @@ def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> 
     edges = (buyer_degree >= 2)[buyer] & (buyer_degree <= MAX_SELLERS)[buyer]
     while len(blocks) < limit and edges.any():
         left = np.flatnonzero(edges)
-        core = left[_densest(buyer[left], seller[left], weight)]
+        core = _densest_part(left[_densest(buyer[left], seller[left], weight)], buyer, seller, weight)
         members = _grown(core, left, buyer, seller)
         buyers, sellers = np.unique(buyer[members]), np.unique(seller[members])
         surprise = _block_surprise(len(members), buyer_degree[buyers], seller_degree[sellers], len(buyer))
@@ -259,6 +261,18 @@ def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> 
         blocks.append(Block(buyers, sellers, surprise))
         edges[members] = False
     return blocks
+
+
+def _densest_part(core: np.ndarray, buyer: np.ndarray, seller: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Edges of the connected part of ``core`` with the most weight per node."""
+    b, s = buyer[core], seller[core]
+    labels = component_labels(int(b.max()) + 1, b, s)
+    part_of_seller = np.zeros(int(s.max()) + 1, dtype=np.int64)
+    part_of_seller[s] = labels[b]
+    nodes = np.bincount(np.concatenate([labels[np.unique(b)], part_of_seller[np.unique(s)]]))
+    strength = np.bincount(labels[b], weight[s], minlength=len(nodes))
+    densest: np.ndarray = core[labels[b] == np.argmax(strength / np.maximum(nodes, 1))]
+    return densest
 
 
 def _grown(core: np.ndarray, left: np.ndarray, buyer: np.ndarray, seller: np.ndarray) -> np.ndarray:

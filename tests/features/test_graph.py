@@ -1,0 +1,320 @@
+"""The buyer–seller graph against plain Python and networkx: co-buying, lockstep, dense blocks."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import chain, combinations
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from builders import AS_OF, Row, a_crowd, a_market, an_order, at, by_order, shuffled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.ingest import Ingested
+from features import graph, identity
+from features.graph import MAX_MEETING, MAX_SELLERS, _densest, dense_blocks, ring_graph
+
+Edges = list[tuple[int, int]]
+
+
+def computed(orders: Iterable[Row], **tables: Iterable[Row]) -> Ingested:
+    market = a_market(orders, **tables)
+    identity.compute(market.con, AS_OF)
+    graph.compute(market.con, AS_OF)
+    return market
+
+
+def some_orders(seed: int, size: int = 260) -> list[Row]:
+    random = np.random.default_rng(seed)
+    return [
+        an_order(
+            order_id=f"o{n:03d}",
+            buyer_id=f"b{int(30 * random.random() ** 1.5):02d}",
+            seller_id=f"s{int(14 * random.random() ** 1.7):02d}",
+            created_at=at(days=int(random.integers(25)), hours=int(random.integers(8))),
+        )
+        for n in range(size)
+    ]
+
+
+class Plain:
+    """Co-buying and lockstep of one market, from the module's words; every buyer is an entity."""
+
+    def __init__(self, orders: list[Row], category_of: dict[str, str]) -> None:
+        self.orders, self.category_of = orders, category_of
+        self.sellers: dict[str, set[str]] = defaultdict(set)
+        for order in orders:
+            self.sellers[order["buyer_id"]].add(order["seller_id"])
+        self.shoppers = {b: s for b, s in self.sellers.items() if 2 <= len(s) <= MAX_SELLERS}
+        self.pairs = self._pairs()
+        self.partners = self._partners()
+
+    def _pairs(self) -> dict[frozenset[str], float]:
+        """Pair of sellers → surprise that so many bought at both."""
+        visits = Counter(chain.from_iterable(self.shoppers.values()))
+        common = Counter(
+            frozenset(pair) for shops in self.shoppers.values() for pair in combinations(sorted(shops), 2)
+        )
+        of_category = Counter()
+        for seller, count in visits.items():
+            of_category[self.category_of.get(seller, "")] += count
+        by_category = Counter()
+        for pair, count in common.items():
+            by_category[self._categories(pair)] += count
+        pairs, total = sum(common.values()), sum(visits.values())
+        found = {}
+        for pair, count in common.items():
+            a, b = self._categories(pair)
+            usual = pairs * of_category[a] * of_category[b] * (1 if a == b else 2) / total**2
+            lift = max(1.0, (by_category[a, b] + 20) / (20 + usual))
+            x, y = pair
+            expected = 2 * lift * pairs * visits[x] * visits[y] / total**2
+            if count >= 3 and count - 1 > expected:
+                excess = (count - 1) * math.log((count - 1) / expected) - (count - 1 - expected)
+                found[pair] = min(60.0, excess)
+        return found
+
+    def _categories(self, pair: Iterable[str]) -> tuple[str, str]:
+        first, second = sorted(self.category_of.get(seller, "") for seller in pair)
+        return first, second
+
+    def _partners(self) -> dict[tuple[str, str], int]:
+        """(entity, seller) → entities met there on one day, and at another seller too."""
+        present = defaultdict(set)
+        for order in self.orders:
+            if order["buyer_id"] in self.shoppers:
+                present[order["seller_id"], order["created_at"].date()].add(order["buyer_id"])
+        met = defaultdict(set)
+        for (seller, _), buyers in present.items():
+            if len(buyers) <= MAX_MEETING:
+                for pair in combinations(sorted(buyers), 2):
+                    met[pair].add(seller)
+        found: Counter[tuple[str, str]] = Counter()
+        for pair, sellers in met.items():
+            if len(sellers) >= 2:
+                found.update((buyer, seller) for buyer in pair for seller in sellers)
+        return found
+
+    def cobuy(self, buyer: str, seller: str) -> list[float]:
+        others = self.shoppers.get(buyer, set()) - {seller}
+        return [self.pairs[p] for p in (frozenset((seller, other)) for other in others) if p in self.pairs]
+
+    def features(self, order: Row) -> dict[str, float | None]:
+        buyer, seller = order["buyer_id"], order["seller_id"]
+        shopper, found = buyer in self.shoppers, self.cobuy(buyer, seller)
+        others = [b for b in self.sellers if seller in self.sellers[b] and b != buyer]
+        neighbours = sum(max(self.cobuy(b, seller), default=0.0) for b in others) / (len(others) + 3)
+        share = sum(excess >= 5 for excess in found) / max(len(self.sellers[buyer]) - 1, 1)
+        return {
+            "cobuy_surprise": max(found, default=0.0) if shopper else None,
+            "cobuy_share": share if shopper else None,
+            "cobuy_neighbours": neighbours,
+            "lockstep_partners": self.partners.get((buyer, seller), 0),
+        }
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("with_categories", [False, True])
+def test_cobuying_and_lockstep_are_those_of_plain_python(seed: int, with_categories: bool) -> None:
+    orders = some_orders(seed)
+    category_of = {f"s{n:02d}": ("tea", "toys", "lamps")[n % 3] for n in range(14) if with_categories}
+    products = [
+        {"product_id": f"{seller}-{k}", "seller_id": seller, "category": category}
+        for seller, category in category_of.items()
+        for k in range(2)
+    ]
+    market = computed(orders, products=products)
+    plain, found = Plain(orders, category_of), by_order(market.con, "f_graph")
+    for order in orders:
+        expected = plain.features(order)
+        values = {name: found[order["order_id"]][name] for name in expected}
+        assert values == pytest.approx(expected, abs=2e-9), order
+
+
+def test_a_crowded_day_is_no_meeting_however_often_its_buyers_order() -> None:
+    """The limit counts the buyers of a day, not their orders."""
+
+    def partners(buyers: int, orders_each: int) -> float | None:
+        rows = [
+            an_order(buyer_id=f"b{b}", seller_id=f"s{s}", created_at=at(days=s, minutes=n))
+            for b in range(buyers)
+            for s in range(2)
+            for n in range(orders_each)
+        ]
+        return by_order(computed(rows).con, "f_graph")["o0001"]["lockstep_partners"]
+
+    assert partners(MAX_MEETING, 1) == MAX_MEETING - 1
+    assert partners(MAX_MEETING, 2) == MAX_MEETING - 1
+    assert partners(MAX_MEETING + 1, 1) == 0
+
+
+def test_lockstep_rings_are_networkx_s_components() -> None:
+    rows = [
+        an_order(buyer_id=buyer, seller_id=f"s{visit}", created_at=at(days=visit))
+        for visit, buyers in enumerate(["abc", "abc", "bd", "bd", "xy", "xyz", "z", "q"])
+        for buyer in buyers
+    ]
+    market = computed(rows)
+    pairs = market.con.execute("SELECT entity_a, entity_b FROM lockstep_pairs").fetchall()
+    rings = dict(market.con.execute("SELECT entity_id, component FROM lockstep_rings").fetchall())
+    parts = list(nx.connected_components(nx.Graph(pairs)))
+    assert sorted(map(sorted, parts)) == [["a", "b", "c", "d"], ["x", "y"]]
+    assert rings == {buyer: min(part) for part in parts for buyer in part}
+
+
+def arrays(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
+    table = np.array(sorted(set(edges)), dtype=np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def reference_blocks(edges: Edges, limit: int) -> list[tuple[set[int], set[int], float]]:
+    """The documented search, on a networkx graph."""
+    whole = as_graph(edges)
+    weight = {edge: 1 / math.log(whole.degree(("s", edge[1])) + 5) for edge in edges}
+    left = [edge for edge in edges if 2 <= whole.degree(("b", edge[0])) <= MAX_SELLERS]
+    blocks = []
+    while left and len(blocks) < limit:
+        core = densest_part(reference_core(left, weight), weight)
+        shops = {s for _, s in core}
+        inside = [edge for edge in left if edge[1] in shops]
+        ties = Counter(b for b, _ in inside)
+        members = [edge for edge in inside if ties[edge[0]] >= min(2, max(ties.values()))]
+        buyers, sellers = {b for b, _ in members}, {s for _, s in members}
+        expected = (
+            sum(whole.degree(("b", b)) for b in buyers)
+            * sum(whole.degree(("s", s)) for s in sellers)
+            / len(edges)
+        )
+        count = len(members)
+        surprise = count * math.log(count / expected) - (count - expected) if count > expected else 0.0
+        surprise /= len(buyers) + len(sellers)
+        if surprise < 1:
+            break
+        blocks.append((buyers, sellers, surprise))
+        left = [edge for edge in left if edge not in set(members)]
+    return blocks
+
+
+def reference_core(edges: Edges, weight: dict[tuple[int, int], float]) -> Edges:
+    """Peel in rounds: who holds no more than 1.05 of the density goes; the densest remainder stays."""
+    alive, best, best_density = list(edges), list(edges), -1.0
+    while alive:
+        strength: dict[tuple[str, int], float] = defaultdict(float)
+        for b, s in alive:
+            strength["b", b] += weight[b, s]
+            strength["s", s] += weight[b, s]
+        density = sum(weight[edge] for edge in alive) / len(strength)
+        if density > best_density + 1e-12:
+            best, best_density = alive, density
+        kept = [(b, s) for b, s in alive if min(strength["b", b], strength["s", s]) > 1.05 * density]
+        if len(kept) == len(alive):
+            weakest = min(value for (side, _), value in strength.items() if side == "b")
+            kept = [(b, s) for b, s in alive if strength["b", b] > weakest]
+        alive = kept
+    return best
+
+
+def densest_part(core: Edges, weight: dict[tuple[int, int], float]) -> Edges:
+    """The connected part with the most weight per node; of equals, the one with the first buyer."""
+    drawn = as_graph(core)
+    parts = sorted(nx.connected_components(drawn), key=min)
+    inside = [[edge for edge in core if ("b", edge[0]) in part] for part in parts]
+    density = [
+        sum(weight[edge] for edge in edges) / len(part) for edges, part in zip(inside, parts, strict=True)
+    ]
+    return inside[density.index(max(density))]
+
+
+def as_graph(edges: Edges) -> nx.Graph:
+    return nx.Graph((("b", b), ("s", s)) for b, s in edges)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.sets(st.tuples(st.integers(0, 14), st.integers(0, 8)), min_size=1, max_size=60), st.integers(1, 4))
+def test_blocks_are_the_reference_s(edges: set[tuple[int, int]], limit: int) -> None:
+    found = dense_blocks(*arrays(list(edges)), limit=limit)
+    expected = reference_blocks(sorted(edges), limit)
+    assert [(set(b.buyers.tolist()), set(b.sellers.tolist())) for b in found] == [e[:2] for e in expected]
+    assert [block.surprise for block in found] == pytest.approx([e[2] for e in expected], abs=2e-9)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=24))
+def test_peeling_reaches_half_of_the_densest_part(edges: set[tuple[int, int]]) -> None:
+    """The guarantee of peeling in rounds: at least 1 / (2 · 1.05) of the optimum, here by trying all."""
+    buyer, seller = arrays(list(edges))
+    weight = 1 / np.log(np.bincount(seller) + 5.0)
+
+    def density(rows: np.ndarray) -> float:
+        nodes = len(np.unique(buyer[rows])) + len(np.unique(seller[rows]))
+        return float(weight[seller[rows]].sum()) / nodes if rows.any() else 0.0
+
+    buyers, sellers = np.unique(buyer), np.unique(seller)
+    best = 0.0
+    for chosen in range(1, 2 ** len(sellers)):
+        inside = np.isin(seller, [s for k, s in enumerate(sellers) if chosen >> k & 1])
+        for kept in range(1, 2 ** len(buyers)):
+            best = max(
+                best, density(inside & np.isin(buyer, [b for k, b in enumerate(buyers) if kept >> k & 1]))
+            )
+    assert density(_densest(buyer, seller, weight)) >= best / 2.1 - 1e-9
+
+
+def planted(crowd_seed: int, blocks: int) -> tuple[list[Row], dict[str, int]]:
+    """A crowd, and ``blocks`` groups of 15 buyers at 6 shops each with three quarters of the edges, and one
+    more edge each as camouflage."""
+    random = np.random.default_rng(crowd_seed)
+    rows, block_of = a_crowd(500, 200, seed=crowd_seed), {}
+    for block in range(blocks):
+        for n in range(15):
+            buyer = f"ring{block}-{n:02d}"
+            block_of[buyer] = block
+            targets = [s for s in range(6) if random.random() < 0.75]
+            shops = [*(f"target{block}-{s}" for s in targets), f"shop{15 * block + n:03d}"]
+            rows += [
+                an_order(buyer_id=buyer, seller_id=shop, created_at=at(days=int(random.integers(60))))
+                for shop in shops
+            ]
+    return rows, block_of
+
+
+def test_several_planted_blocks_are_found_and_nobody_else_is() -> None:
+    rows, block_of = planted(3, blocks=5)
+    market = computed(rows)
+    found = market.con.execute("SELECT block, node_id FROM blocks WHERE side = 'buyer'").fetchall()
+    members = defaultdict(set)
+    for block, buyer in found:
+        members[block].add(buyer)
+    for block in range(5):
+        true = {buyer for buyer, mine in block_of.items() if mine == block}
+        assert max(len(true & part) / len(true | part) for part in members.values()) > 0.7
+    flagged = market.con.execute("""
+        SELECT count(DISTINCT buyer_id) FILTER (buyer_id LIKE 'c%'),
+               count(DISTINCT buyer_id) FILTER (buyer_id LIKE 'ring%')
+        FROM orders JOIN f_graph USING (o) WHERE block_surprise > 0
+    """).fetchall()[0]
+    assert flagged[0] <= 5
+    assert flagged[1] >= 60
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    rows = [{"order_id": f"x{n}"} | row for n, row in enumerate(planted(4, blocks=2)[0])]
+    assert by_order(computed(rows).con, "f_graph") == by_order(computed(shuffled(rows)).con, "f_graph")
+
+
+def test_a_ring_s_graph_for_people() -> None:
+    orders = pd.DataFrame(
+        {"buyer_id": ["a", "a", "b"], "seller_id": ["x", "x", "x"], "score": [0.2, 0.7, 0.4]}
+    )
+    drawn = ring_graph(orders)
+    assert dict(drawn.nodes(data="kind")) == {
+        ("buyer", "a"): "buyer",
+        ("buyer", "b"): "buyer",
+        ("seller", "x"): "seller",
+    }
+    assert drawn.get_edge_data(("buyer", "a"), ("seller", "x")) == {"orders": 2, "score": 0.7}
