@@ -10,6 +10,7 @@ from scipy.stats import mannwhitneyu
 
 from detector.analyst import Findings
 from detector.contract import CLAUSES
+from detector.errors import InputError
 from detector.scan import read_known, score_known
 from detector.scoring import ALLOW, Scorer
 from features.catalog import CATALOG
@@ -29,12 +30,19 @@ def shared_identifiers(findings: Findings, ring_id: str) -> pd.DataFrame:
         Index ``kind``. ``accounts``: the ring's accounts with a known identifier of the kind; ``shared``:
         identifiers that two of them or more have in common; ``accounts_sharing``: accounts with such a one;
         ``most_on_one``: accounts on the most shared; ``outsiders``: buyer accounts outside the ring on the
-        shared ones; ``taken_as_private``: of the shared, those that count as one household's or ring's and
-        not as a public hub. Most accounts sharing first.
+        shared ones, summed over these; ``taken_as_private``: of the shared, those that count as one
+        household's or ring's and not as a public hub. Most accounts sharing first.
+
+    Raises
+    ------
+    InputError
+        The findings hold no such ring.
     """
-    ring = findings.rings.loc[findings.rings["ring_id"] == ring_id, "buyer_ids"]
+    ring = findings.rings[findings.rings["ring_id"] == ring_id]
+    if ring.empty:
+        raise InputError(f"there is no ring {ring_id!r}; findings.rings lists those that were found")
     con = findings.scan.con
-    con.register("ring_accounts", pd.DataFrame({"account_id": list(ring.iloc[0])}))
+    con.register("ring_accounts", pd.DataFrame({"account_id": list(ring["buyer_ids"].iloc[0])}))
     table = con.sql("""
         WITH links AS (SELECT kind, identifier, account_id FROM identifier_links l JOIN accounts USING (account)
                        WHERE l.account_kind = 'buyer'),

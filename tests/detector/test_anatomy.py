@@ -11,6 +11,7 @@ from builders import an_identifier, an_order, at, frames
 from detector.analyst import Findings, scan_frames
 from detector.anatomy import if_explained, shared_identifiers, telling_features
 from detector.contract import CLAUSES
+from detector.errors import InputError
 from detector.simulate.market import simulate
 
 
@@ -60,6 +61,11 @@ def counts(
 
 def test_no_identifier_is_told(shared: pd.DataFrame) -> None:
     assert not any(value in shared.to_string() for value in ("d1", "c1", "555"))
+
+
+def test_an_unknown_ring_is_refused(findings: Findings) -> None:
+    with pytest.raises(InputError, match="no ring 'nobody'"):
+        shared_identifiers(findings, "nobody")
 
 
 def features(rng: np.random.Generator, rows: int = 40) -> pd.DataFrame:
