@@ -1,0 +1,135 @@
+"""Neighbours' lifts against brute force over pairs of orders."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from builders import AS_OF, Row, a_market, an_item, an_order, at
+
+from features import identity
+from features.neighbours import (
+    HIGHEST,
+    LOWEST,
+    NEIGHBOURHOODS,
+    Neighbourhood,
+    neighbour_features,
+    neighbour_keys,
+)
+
+KEYS = sorted({hood.group for hood in NEIGHBOURHOODS} | {hood.apart for hood in NEIGHBOURHOODS})
+
+
+def some_keys(random: np.random.Generator, orders: int) -> dict[str, np.ndarray]:
+    """Codes of few groups; where an order may be outside a group, some are."""
+    optional = {"product", "point", "wording", "creator"}
+    keys = {
+        name: random.integers(-1 if name in optional else 0, 1 + orders // (3 + k), orders)
+        for k, name in enumerate(KEYS)
+    }
+    return keys | {"order": np.arange(orders)}
+
+
+def brute(suspicion: list[float], group: list[int], apart: list[int], prior: float) -> list[float]:
+    """Each order's lift from a loop over all the others."""
+    base = math.fsum(suspicion) / len(suspicion)
+    lifts = []
+    for mine in range(len(suspicion)):
+        others = [
+            suspicion[n]
+            for n in range(len(suspicion))
+            if group[mine] >= 0 and group[n] == group[mine] and apart[n] != apart[mine]
+        ]
+        mean = (prior * base + math.fsum(others)) / (prior + len(others))
+        lifts.append(min(max(math.log(mean / base), LOWEST), HIGHEST) if others else math.nan)
+    return lifts
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("hood", NEIGHBOURHOODS, ids=lambda hood: hood.name)
+def test_lifts_are_those_of_brute_force(seed: int, hood: Neighbourhood) -> None:
+    random = np.random.default_rng(seed)
+    orders = int(random.integers(1, 90))
+    suspicion, keys = random.random(orders) ** 6, some_keys(random, orders)
+    found = neighbour_features(suspicion, keys)[hood.name]
+    group, apart = keys[hood.group].tolist(), keys[hood.apart].tolist()
+    expected = brute(suspicion.tolist(), group, apart, hood.prior)
+    assert found.tolist() == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+def test_no_order_is_evidence_against_itself() -> None:
+    """Two orders swap their suspicion, so the mean stays: lifts change only for those they are neighbours of."""
+    random = np.random.default_rng(1)
+    keys = some_keys(random, 60)
+    calm = random.random(60) ** 6
+    swapped = calm.copy()
+    swapped[[7, 8]] = calm[[8, 7]]
+    before, after = neighbour_features(calm, keys), neighbour_features(swapped, keys)
+    for hood in NEIGHBOURHOODS:
+        group, apart = keys[hood.group], keys[hood.apart]
+        sees = np.zeros(60, dtype=bool)
+        for other in (7, 8):
+            sees |= (group == group[other]) & (apart != apart[other])
+        same = before[hood.name][~sees], after[hood.name][~sees]
+        np.testing.assert_allclose(*same, atol=1e-9)
+
+
+def test_suspect_neighbours_lift_and_clean_ones_lower() -> None:
+    keys = {name: np.zeros(40, dtype=np.int64) for name in KEYS} | {"order": np.arange(40)}
+    keys |= {"seller": np.repeat([0, 1], 20), "entity": np.arange(40)}
+    lift = neighbour_features(np.repeat([0.5, 0.001], 20), keys)["seller_context"]
+    assert lift[0] > 0.3
+    assert lift[39] < -1
+
+
+def test_a_market_without_orders_has_no_lifts() -> None:
+    nothing = {name: np.zeros(0, dtype=np.int64) for name in KEYS}
+    assert {len(lift) for lift in neighbour_features(np.zeros(0), nothing).values()} == {0}
+
+
+def test_keys_group_the_orders_that_share_something() -> None:
+    random = np.random.default_rng(3)
+    rows: list[Row] = [
+        an_order(
+            order_id=f"o{n:02d}",
+            buyer_id=f"b{random.integers(9)}",
+            seller_id=f"s{random.integers(4)}",
+            device_id=f"d{random.integers(9)}",
+            creator_id=[None, "c1", "c2"][random.integers(3)],
+            created_at=at(hours=int(random.integers(72))),
+        )
+        for n in range(40)
+    ]
+    items = [
+        an_item(f"o{n:02d}", line_no=f"{k}", product_id=f"p{n % 5 + k}") for n in range(30) for k in (1, 0)
+    ]
+    con = a_market(rows, order_items=items).con
+    identity.compute(con, AS_OF)
+    con.execute("CREATE TABLE order_point AS SELECT o, o % 3 AS point_id FROM orders WHERE o % 2 = 0")
+    con.execute(
+        "CREATE TABLE order_review_cluster AS SELECT o, o % 4 AS cluster_id FROM orders WHERE o % 3 = 0"
+    )
+    entity_of = dict(con.execute("SELECT buyer_id, entity_id FROM buyer_entity").fetchall())
+
+    ordered = sorted(rows, key=lambda row: (row["created_at"], row["order_id"]))
+    bought = {row["order_id"]: f"p{int(row['order_id'][1:]) % 5}" for row in ordered}
+    shared = {
+        "seller": [row["seller_id"] for row in ordered],
+        "entity": [entity_of[row["buyer_id"]] for row in ordered],
+        "pair": [(entity_of[row["buyer_id"]], row["seller_id"]) for row in ordered],
+        "seller_day": [(row["seller_id"], row["created_at"].date()) for row in ordered],
+        "creator": [row["creator_id"] for row in ordered],
+        "product": [bought[row["order_id"]] if row["order_id"] < "o30" else None for row in ordered],
+        "point": [n % 3 if n % 2 == 0 else None for n in range(40)],
+        "wording": [n % 4 if n % 3 == 0 else None for n in range(40)],
+    }
+    keys = neighbour_keys(con)
+    assert keys["order"].tolist() == list(range(40))
+    for name, values in shared.items():
+        codes = keys[name].tolist()
+        assert [code < 0 for code in codes] == [value is None for value in values]
+        for left, right in product(range(40), repeat=2):
+            if values[left] is not None:
+                assert (codes[left] == codes[right]) == (values[left] == values[right]), name
