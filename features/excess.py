@@ -41,7 +41,7 @@ def surprise(count: npt.ArrayLike, expected: npt.ArrayLike, spread: npt.ArrayLik
     float64 array, 0 (nothing unusual) to 12 (higher is more suspicious); NaN where an input is NaN.
 
     >>> surprise([0, 3], [0.5, 0.5], 2.0).round(2)
-    array([0.  , 1.51])
+    array([0.  , 1.57])
     """
     k, e, a = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (count, expected, spread)))
     result = np.where(np.isnan(k + e + a), np.nan, 0.0)

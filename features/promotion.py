@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import duckdb
@@ -14,12 +15,13 @@ from features.flash_sales import add_flash_sales
 from features.order_columns import column, store
 from features.text import firsts
 
-__all__ = ["FEATURES", "compute", "step_breach_hours", "steps_skipped", "subsidy_share"]
+__all__ = ["FEATURES", "compute", "row_features", "step_breach_hours", "steps_skipped", "subsidy_share"]
 
 F64 = npt.NDArray[np.float64]
 
 NEWCOMER_DAYS = 30
 """An account is a newcomer with its first order, while so young or after so long without one before."""
+STEPS = ("created", "paid", "shipped", "delivered", "completed", "refunded")
 _MIN_SALES = 5
 
 
@@ -221,6 +223,24 @@ def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F6
     return np.where(arrived, missing, np.nan)
 
 
+def row_features(facts: Mapping[str, F64]) -> dict[str, F64]:
+    """The features that need only the order's own columns; the same for a million orders and for one.
+
+    Parameters
+    ----------
+    facts
+        ``STEPS`` as seconds since the epoch, ``total_minor`` and ``platform_discount_minor``; float64
+        arrays of one length, NaN where null.
+    """
+    created, paid, shipped, delivered, completed, refunded = (facts[step] for step in STEPS)
+    return {
+        "subsidy_share": subsidy_share(facts["total_minor"], facts["platform_discount_minor"]),
+        "refund_hours_after_completion": (refunded - completed) / 3600.0,
+        "order_step_breach_hours": step_breach_hours(created, paid, shipped, delivered, completed),
+        "order_steps_skipped": steps_skipped(paid, shipped, delivered, completed),
+    }
+
+
 def usual_price(key: npt.NDArray[np.uint64], price: F64) -> F64:
     """Median price (the lower of two) of each line's key; NaN where the key has fewer than five lines.
 
@@ -312,25 +332,17 @@ def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _own_facts(con: duckdb.DuckDBPyConnection) -> dict[str, F64]:
-    """What the order's own columns say, by the row functions that also score a single order."""
-    steps = ("created", "paid", "shipped", "delivered", "completed", "refunded")
-    times = ", ".join(f"coalesce(epoch_us({s}_at) / 1e6, 'NaN'::DOUBLE) AS {s}" for s in steps)
+    """``row_features`` of every order, in order of ``o``; a step that the market never reports is unknown."""
+    times = ", ".join(f"coalesce(epoch_us({s}_at) / 1e6, 'NaN'::DOUBLE) AS {s}" for s in STEPS)
     money = ", ".join(
         f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in ("total_minor", "platform_discount_minor")
     )
     rows = con.execute(f"SELECT {times}, {money} FROM orders ORDER BY o").fetchnumpy()
-    c = {name: np.asarray(values, dtype=np.float64) for name, values in rows.items()}
-    skipped = steps_skipped(c["paid"], c["shipped"], c["delivered"], c["completed"])
-    if any(np.isnan(c[step]).all() for step in ("paid", "shipped")):
-        skipped[:] = np.nan
-    return {
-        "subsidy_share": subsidy_share(c["total_minor"], c["platform_discount_minor"]),
-        "refund_hours_after_completion": (c["refunded"] - c["completed"]) / 3600.0,
-        "order_step_breach_hours": step_breach_hours(
-            c["created"], c["paid"], c["shipped"], c["delivered"], c["completed"]
-        ),
-        "order_steps_skipped": skipped,
-    }
+    facts = {name: np.asarray(values, dtype=np.float64) for name, values in rows.items()}
+    found = row_features(facts)
+    if any(np.isnan(facts[step]).all() for step in ("paid", "shipped")):
+        found["order_steps_skipped"][:] = np.nan
+    return found
 
 
 def _price_gaps(con: duckdb.DuckDBPyConnection, size: int) -> F64:

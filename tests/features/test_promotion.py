@@ -84,6 +84,13 @@ def test_missing_steps_before_arrival_are_counted() -> None:
     assert np.isnan(found[3])
 
 
+def test_row_features_are_those_declared_as_such() -> None:
+    names = (*promotion.STEPS, "total_minor", "platform_discount_minor")
+    found = promotion.row_features({name: np.array([NAN]) for name in names})
+    assert set(found) == {feature.name for feature in promotion.FEATURES if feature.kind == "row"}
+    assert all(np.isnan(values).all() for values in found.values())
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=40))
 def test_the_usual_price_is_the_low_median_from_five_sales_on(lines: list[tuple[int, int]]) -> None:
     lines = sorted(lines, key=lambda line: line[1])
