@@ -169,7 +169,7 @@ def _fill_modes(rng: np.random.Generator, world: World, s: Shipments, at: Array)
     out = s.mode == Parcel.OUTAGE
     late = rng.integers(20, 70, n) * HOUR
     for step in (PICKED, HUB):
-        at[out, step] = np.where(chance < 0.5, -1, at[:, step] + late)[out]
+        at[out, step] = np.where((chance < 0.5) | (at[:, step] < 0), -1, at[:, step] + late)[out]
     at[:, HUB] = np.where(out & (at[:, HUB] >= 0), at[:, HUB] + 20 * MINUTE, at[:, HUB])
     for step in (PICKED, HUB):
         at[:, step] = np.where(
