@@ -86,17 +86,17 @@ def _add_copies(con: duckdb.DuckDBPyConnection, level: str) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE copy_count AS
         WITH repeated AS (SELECT c FROM copy_member GROUP BY c HAVING min(account) <> max(account)),
-        member AS (SELECT * FROM copy_member SEMI JOIN repeated USING (c)),
-        everywhere AS (SELECT c, count(DISTINCT account) AS n FROM member GROUP BY c),
-        by_area AS (SELECT c, tongue, count(DISTINCT account) AS n FROM member GROUP BY ALL),
-        by_seller AS (SELECT c, tongue, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL),
-        by_category AS (SELECT c, tongue, category, count(DISTINCT account) AS n FROM member GROUP BY ALL),
-        by_both AS (
-            SELECT c, tongue, category, seller, count(DISTINCT account) AS n FROM member GROUP BY ALL)
+        written AS (
+            SELECT DISTINCT c, tongue, category, seller, account FROM copy_member SEMI JOIN repeated USING (c)),
+        everywhere AS (SELECT c, count(DISTINCT account) AS n FROM written GROUP BY c),
+        by_seller AS (SELECT c, tongue, seller, count(DISTINCT account) AS n FROM written GROUP BY ALL),
+        by_tongue AS (SELECT c, tongue, sum(n)::BIGINT AS n FROM by_seller GROUP BY ALL),
+        by_both AS (SELECT c, tongue, category, seller, count(*) AS n FROM written GROUP BY ALL),
+        by_category AS (SELECT c, tongue, category, sum(n)::BIGINT AS n FROM by_both GROUP BY ALL)
         SELECT c, tongue, category, seller, w.n - 1 AS copies, s.n - 1 AS copies_same_seller, a.n - s.n AS
             elsewhere, g.n - b.n AS in_category
         FROM by_both b JOIN by_category g USING (c, tongue, category) JOIN by_seller s USING (c, tongue, seller)
-        JOIN by_area a USING (c, tongue) JOIN everywhere w USING (c)
+        JOIN by_tongue a USING (c, tongue) JOIN everywhere w USING (c)
     """)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE copy_{level} AS
