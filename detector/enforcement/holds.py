@@ -38,7 +38,7 @@ def place_hold(draft: Draft, command: PlaceHold) -> None:
             hold_id=command.hold_id,
             case_id=command.case_id,
             takes_all=command.scope == "all",
-            term=holds.term,
+            term=holds.hold_term,
             days_until=draft.day_end(holds.days),
         )
     )

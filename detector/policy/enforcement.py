@@ -120,7 +120,7 @@ class Holds(Section):
     earlier of the two; ``fixed``: the calendar days alone.
     """
 
-    term: Literal["later_of", "earlier_of", "fixed"]
+    hold_term: Literal["later_of", "earlier_of", "fixed"]
     days: Days
 
 

@@ -30,8 +30,8 @@ MICROSECOND = timedelta(microseconds=1)
 POLICIES = (
     ("UTC", {}),
     ("Asia/Shanghai", {"ladder": "points"}),
-    ("America/New_York", {"holds": {"term": "earlier_of"}}),
-    ("America/New_York", {"holds": {"term": "fixed"}, "appeals": {"suspends_penalty": True}}),
+    ("America/New_York", {"holds": {"hold_term": "earlier_of"}}),
+    ("America/New_York", {"holds": {"hold_term": "fixed"}, "appeals": {"suspends_penalty": True}}),
     ("Asia/Shanghai", {"appeals": {"non_appealable": [{"severities": ["critical"]}]}}),
 )
 STEPS = st.sampled_from(

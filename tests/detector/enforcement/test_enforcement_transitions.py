@@ -90,7 +90,7 @@ SITUATIONS: dict[str, dict[str, tuple[Situation, ...]]] = {
             Situation(
                 ((0, "open_case", {}), (0, "complete_investigation", {})),
                 1,
-                {"holds": {"term": "earlier_of"}},
+                {"holds": {"hold_term": "earlier_of"}},
             ),
         ),
         "active": (held(now=2),),

@@ -37,7 +37,7 @@ def test_the_shipped_policy_says_what_the_source_says():
     assert policy.zone == ZoneInfo("UTC")
     assert policy.sha256 == hashlib.sha256(DEFAULT_POLICY.read_bytes()).hexdigest()
     assert (section.ladder, section.occurrence_days) == ("occurrence", 365)
-    assert (section.holds.term, section.holds.days) == ("later_of", 90)
+    assert (section.holds.hold_term, section.holds.days) == ("later_of", 90)
     assert (section.appeals.first_days, section.appeals.second_days) == (30, 15)
     assert section.appeals.suspends_penalty is False
     revoking = {measure.clause for measure in section.measures.values() if measure.revokes_rights}
