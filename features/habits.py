@@ -106,7 +106,8 @@ HABITS: tuple[Habit, ...] = (
     ),
     Habit(
         "seller_rebuying_surprise",
-        "r.same_product_excess >= 6 AND r.pair_gap_hours < 120",
+        "CASE WHEN r.same_product_excess IS NOT NULL "
+        "THEN r.same_product_excess >= 6 AND r.pair_gap_hours < 120 END",
         "''",
         "bought the same product again and again within days",
         "repeat_buying",

@@ -39,7 +39,10 @@ def _feature(
 
 _DISCOUNT = ("orders.platform_discount_minor",)
 _NO_DISCOUNT = "The platform discount is not known."
-_PROMOTION = ("promotions.starts_at", "orders.promotion_id", "order_items.product_id")
+_PROMOTION = ("promotions.kind", "promotions.starts_at", "orders.promotion_id", "order_items.product_id")
+_BASELINE = (
+    "promotions.kind", "promotions.starts_at", "order_items.product_id", "order_items.unit_price_minor"
+)  # fmt: skip
 _NO_FLASH = "The order is not of a flash sale, or what is needed to judge it is not known."
 
 FEATURES: tuple[Feature, ...] = (
@@ -148,14 +151,14 @@ FEATURES: tuple[Feature, ...] = (
         "Net unit price paid in the 30 days before a flash sale over the price the product fetches at other "
         "times, as a power of two; high: the order makes the discount look deep.",
         "The order is not in the 30 days before a flash sale of its product, or no other price is known.",
-        (*_PROMOTION, "order_items.unit_price_minor"),
+        _BASELINE,
         source="6.4",
     ),
     _feature(
         "flash_baseline_entities",
         "Different buyers who paid any price for the product in those 30 days.",
         "The order is not in the 30 days before a flash sale of its product.",
-        _PROMOTION,
+        _BASELINE,
         source="6.4",
     ),
     _feature(

@@ -49,6 +49,8 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     columns |= _points(con, parcels, seller)
     columns |= parcel_groups(parcels, seller)
     columns |= _surprises(con, parcels, shops, seller)
+    if not con.sql("FROM tracking_events LIMIT 1").fetchall():  # a market without scans says nothing of one
+        columns |= {name: np.full(len(seller), np.nan) for name in ("trace_scans", "label_only_days")}
     rows = np.arange(len(seller), dtype=np.int32)
     register(con, "tk_features", {"o": rows, **{feature.name: columns[feature.name] for feature in FEATURES}})
     con.execute("CREATE OR REPLACE TABLE f_tracking AS SELECT * FROM tk_features")
