@@ -1,8 +1,9 @@
 """Rules are data: a small expression over catalog features, compiled to numpy.
 
 The language: comparisons, ``and`` / ``or`` / ``not``, arithmetic, ``in (…)``, ``is null`` / ``is not null``,
-``min(a, b)``, ``max(a, b)``, numbers, and the names of catalog features. Logic is three-valued: what depends
-on a null feature is unknown, and a rule that is unknown abstains; it neither fires nor counts as passed.
+``min(a, b)``, ``max(a, b)``, numbers, and the names of catalog features. Logic is three-valued (Kleene): what
+depends on a null feature or on a division by zero is unknown, and a rule that is unknown abstains; it neither
+fires nor counts as passed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Floats, Floats], Floats]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: np.divide,
+    ast.Div: lambda left, right: np.divide(left, np.where(right == 0, np.nan, right)),
 }
 _FUNCTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {"min": np.minimum, "max": np.maximum}
 
@@ -99,7 +100,11 @@ def _check(node: ast.expr, text: str, known: Collection[str], *, boolean: bool) 
     """Walk the tree, refuse what the language does not have, collect the feature names."""
 
     def refuse(what: str) -> RuleSyntaxError:
-        return RuleSyntaxError(what, text, node.col_offset, node.end_col_offset or node.col_offset + 1)
+        line = text.encode()  # the parser counts bytes
+        start, end = (
+            len(line[:at].decode()) for at in (node.col_offset, node.end_col_offset or node.col_offset + 1)
+        )
+        return RuleSyntaxError(what, text, start, end)
 
     def all_of(nodes: list[ast.expr], *, boolean: bool) -> set[str]:
         return set().union(*(_check(part, text, known, boolean=boolean) for part in nodes))
@@ -139,6 +144,8 @@ def _check_compare(
     node: ast.Compare, text: str, known: Collection[str], refuse: Callable[[str], RuleSyntaxError]
 ) -> set[str]:
     names = _check(node.left, text, known, boolean=False)
+    if len(node.ops) > 1 and any(isinstance(op, ast.Is | ast.IsNot | ast.In | ast.NotIn) for op in node.ops):
+        raise refuse("'is' and 'in' stand alone; join conditions with and")
     for op, right in zip(node.ops, node.comparators, strict=True):
         if isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None):
@@ -169,15 +176,11 @@ def _value(node: ast.expr, columns: Columns) -> Floats:
 
 
 def _logic(node: ast.expr, columns: Columns) -> Floats:
-    """Kleene logic on floats: and = minimum, or = maximum, with NaN as unknown in between."""
+    """Kleene logic on floats: 1 true, 0 false, NaN unknown."""
     match node:
         case ast.BoolOp(op=op, values=values):
-            parts = [np.nan_to_num(_logic(part, columns), nan=0.5) for part in values]
-            combine = np.minimum if isinstance(op, ast.And) else np.maximum
-            joined = parts[0]
-            for part in parts[1:]:
-                joined = combine(joined, part)
-            return np.where(joined == 0.5, np.nan, joined)
+            parts = [_logic(part, columns) for part in values]
+            return _all(parts) if isinstance(op, ast.And) else 1.0 - _all([1.0 - part for part in parts])
         case ast.UnaryOp(operand=operand):
             return 1.0 - _logic(operand, columns)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
@@ -185,13 +188,17 @@ def _logic(node: ast.expr, columns: Columns) -> Floats:
     raise AssertionError(ast.dump(node))
 
 
+def _all(parts: list[Floats]) -> Floats:
+    """Kleene's and: false where one is, else unknown where one is."""
+    joined: Floats = np.ones(())
+    for part in parts:
+        joined = np.minimum(joined, np.nan_to_num(part, nan=0.5))
+    return np.where(joined == 0.5, np.nan, joined)
+
+
 def _compare(left: ast.expr, ops: list[ast.cmpop], rights: list[ast.expr], columns: Columns) -> Floats:
-    result = np.float64(1.0)
-    for op, right in zip(ops, rights, strict=True):
-        part = _compare_one(op, _value(left, columns), right, columns)
-        result = np.where(np.isnan(result) | np.isnan(part), np.nan, np.minimum(result, part))  # type: ignore[assignment]
-        left = right
-    return result  # type: ignore[return-value]
+    pairs = zip(ops, [left, *rights], rights, strict=False)
+    return _all([_compare_one(op, _value(value, columns), right, columns) for op, value, right in pairs])
 
 
 def _compare_one(op: ast.cmpop, value: Floats, right: ast.expr, columns: Columns) -> Floats:
@@ -200,9 +207,7 @@ def _compare_one(op: ast.cmpop, value: Floats, right: ast.expr, columns: Columns
         return (missing if isinstance(op, ast.Is) else ~missing).astype(np.float64)
     if isinstance(op, ast.In | ast.NotIn):
         assert isinstance(right, ast.Tuple | ast.List)
-        found = np.zeros_like(missing)
-        for item in right.elts:
-            found = found | (value == _value(item, columns))
-        return np.where(missing, np.nan, found if isinstance(op, ast.In) else ~found)
+        apart = _all([_compare_one(ast.NotEq(), value, item, columns) for item in right.elts])
+        return apart if isinstance(op, ast.NotIn) else 1.0 - apart
     other = _value(right, columns)
     return np.where(missing | np.isnan(other), np.nan, _COMPARE[type(op)](value, other))
