@@ -1,0 +1,101 @@
+"""The database: SQLite in WAL mode by default, PostgreSQL by URL, migrated by Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from detector.errors import TrueTradeError
+
+__all__ = ["DEFAULT_URL", "SchemaOutdated", "StoreError", "connect", "require_current", "upgrade"]
+
+DEFAULT_URL = "sqlite:///truetrade.db"
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_BUSY_SECONDS = 30
+
+
+class StoreError(TrueTradeError):
+    """The database cannot be opened or used."""
+
+
+class SchemaOutdated(StoreError):
+    """The database has other tables than this version needs."""
+
+
+def connect(url: str = DEFAULT_URL) -> Engine:
+    """An engine for ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+
+    An acknowledged commit survives a power cut: SQLite runs with ``synchronous=FULL``, and a transaction
+    takes the write lock as it begins (``BEGIN IMMEDIATE``), so that it never fails half-way as stale.
+
+    Raises
+    ------
+    StoreError
+        The URL is of another kind, or the driver is missing.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
+        if parsed.get_backend_name() == "postgresql":
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"), pool_size=10, pool_pre_ping=True
+            )
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(f"database {url!r} cannot be used: {error}") from None
+    raise StoreError(f"database {url!r} should begin with sqlite:/// or postgresql://")
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin below, not when the driver guesses
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        reads_only = connection.get_execution_options().get("reads_only", False)
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to this version; nothing happens where they are."""
+    config = _config()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        raise StoreError(f"database cannot be reached: {error.orig}") from None
+
+
+def require_current(engine: Engine) -> None:
+    """Raise SchemaOutdated unless ``upgrade`` has been run with this version."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    try:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise StoreError(f"database cannot be reached: {error.orig}") from None
+    if found != head:
+        raise SchemaOutdated(
+            f"the database is at schema {found or 'none'}, this version needs {head}; run truetrade db upgrade"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config

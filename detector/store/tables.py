@@ -1,0 +1,5 @@
+"""Every table of the store, collected: importing this module fills ``METADATA``."""
+
+from detector.store.columns import METADATA
+
+__all__ = ["METADATA"]
