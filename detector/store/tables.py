@@ -1,5 +1,6 @@
 """Every table of the store, collected: importing this module fills ``METADATA``."""
 
+from detector.store import outbox
 from detector.store.columns import METADATA
 
-__all__ = ["METADATA"]
+__all__ = ["METADATA", "outbox"]
