@@ -24,7 +24,7 @@ from detector.enforcement.status import (
     violation_status,
 )
 
-__all__ = ["book_view", "seller_view"]
+__all__ = ["book_view", "case_view", "hold_view", "measure_view", "seller_view", "violation_view"]
 
 Json = dict[str, Any]
 
@@ -36,14 +36,14 @@ def book_view(book: Book, at: datetime) -> Json:
         "as_of": format_instant(at),
         "policy": {"version": book.policy.version, "sha256": book.policy.sha256},
         "sellers": {state.seller_id: seller_view(state, at) for state in sellers},
-        "cases": {case.case_id: _case(case) for state in sellers for case in state.cases.values()},
+        "cases": {case.case_id: case_view(case) for state in sellers for case in state.cases.values()},
         "violations": {
-            violation.violation_id: _violation(violation, at)
+            violation.violation_id: violation_view(violation, at)
             for state in sellers
             for violation in state.violations.values()
         },
         "holds": {
-            hold.hold_id: _hold(hold, state.cases[hold.case_id], at)
+            hold.hold_id: hold_view(hold, state.cases[hold.case_id], at)
             for state in sellers
             for hold in state.holds.values()
         },
@@ -73,23 +73,25 @@ def seller_view(state: SellerState, at: datetime) -> Json:
 
 
 def _measures(intervals: Iterable[MeasureInterval], phase: Phase) -> list[Json]:
-    return [
-        {
-            "measure": interval.measure,
-            "violation_id": interval.violation_id,
-            "from": _instant(interval.starts_at),
-            "until": _instant(interval.ends_at),
-        }
-        for interval in intervals
-        if interval.phase == phase
-    ]
+    return [measure_view(interval) for interval in intervals if interval.phase == phase]
+
+
+def measure_view(interval: MeasureInterval) -> Json:
+    """A measure as the contract shows it; which of the three lists it belongs to is its ``phase``."""
+    return {
+        "measure": interval.measure,
+        "violation_id": interval.violation_id,
+        "from": _instant(interval.starts_at),
+        "until": _instant(interval.ends_at),
+    }
 
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def _case(case: Case) -> Json:
+def case_view(case: Case) -> Json:
+    """An investigation as the contract shows it."""
     return {
         "state": "decided" if case.outcome else "open",
         "outcome": case.outcome,
@@ -97,7 +99,8 @@ def _case(case: Case) -> Json:
     }
 
 
-def _violation(violation: Violation, at: datetime) -> Json:
+def violation_view(violation: Violation, at: datetime) -> Json:
+    """A violation as the contract shows it."""
     return {
         "state": PUBLIC_VIOLATION_STATE[violation_status(violation, at)],
         "severity": violation.severity,
@@ -112,7 +115,8 @@ def _violation(violation: Violation, at: datetime) -> Json:
     }
 
 
-def _hold(hold: Hold, case: Case, at: datetime) -> Json:
+def hold_view(hold: Hold, case: Case, at: datetime) -> Json:
+    """A hold as the contract shows it; amounts in minor units."""
     status = hold_status(hold, case, at)
     waits = status == "active" and term_ends_at(hold, case) is None
     return {
