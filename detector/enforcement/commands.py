@@ -30,6 +30,7 @@ __all__ = [
     "DecideAppeal",
     "DecideCase",
     "EstablishLoss",
+    "ExtendCase",
     "FileAppeal",
     "LossClaim",
     "Money",
@@ -69,7 +70,7 @@ def _all_or_money(scope: object) -> object:
 
 
 Instant = Annotated[datetime, BeforeValidator(parse_instant)]
-Id = Annotated[str, StringConstraints(strict=True, min_length=1)]
+Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00]+$")]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 Amount = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
@@ -151,6 +152,20 @@ class OpenCase(Command):
     fake_order_share: Share
     fake_gmv_minor: dict[Currency, Count]
     source: Literal["scan", "report", "manual"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendCase(Command):
+    """More evidence for an open case: clauses and orders are added, the numbers are those of the whole."""
+
+    type: ClassVar[str] = "extend_case"
+
+    case_id: Id
+    clauses: tuple[ClauseName, ...]
+    order_ids: tuple[Id, ...]
+    fake_order_count: Count
+    fake_order_share: Share
+    fake_gmv_minor: dict[Currency, Count]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +276,7 @@ COMMANDS: dict[str, type[Command]] = {
     for command in (
         CreditProceeds,
         OpenCase,
+        ExtendCase,
         PlaceHold,
         DecideCase,
         ApproveMeasures,

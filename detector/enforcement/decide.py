@@ -9,7 +9,7 @@ from typing import Any
 from detector.enforcement import commands as cmd
 from detector.enforcement.appeals import decide_appeal, file_appeal, waive_appeal
 from detector.enforcement.draft import Draft
-from detector.enforcement.events import CaseOpened, Event, InvestigationCompleted
+from detector.enforcement.events import CaseExtended, CaseOpened, Event, InvestigationCompleted
 from detector.enforcement.guard import check_case, check_role
 from detector.enforcement.holds import establish_loss, place_hold, settle_hold
 from detector.enforcement.ledger import HELD, PAYABLE, SETTLEMENT, Entry
@@ -81,6 +81,22 @@ def _open_case(draft: Draft, command: cmd.OpenCase) -> None:
     )
 
 
+def _extend_case(draft: Draft, command: cmd.ExtendCase) -> None:
+    check_case(draft.state, command.case_id, command.type)
+    case = draft.state.cases[command.case_id]
+    draft.add(
+        CaseExtended(
+            at=draft.now,
+            case_id=command.case_id,
+            clauses=tuple(clause for clause in command.clauses if clause not in case.clauses),
+            order_ids=tuple(order for order in command.order_ids if order not in case.order_ids),
+            fake_order_count=command.fake_order_count,
+            fake_order_share=command.fake_order_share,
+            fake_gmv_minor=command.fake_gmv_minor,
+        )
+    )
+
+
 def _complete_investigation(draft: Draft, command: cmd.CompleteInvestigation) -> None:
     check_case(draft.state, command.case_id, command.type)
     draft.add(InvestigationCompleted(at=draft.now, case_id=command.case_id))
@@ -93,6 +109,7 @@ def _report_overdue(draft: Draft, command: cmd.ReportOverdue) -> None:
 _HANDLERS: dict[type[cmd.Command], Callable[[Draft, Any], None]] = {
     cmd.CreditProceeds: _credit_proceeds,
     cmd.OpenCase: _open_case,
+    cmd.ExtendCase: _extend_case,
     cmd.PlaceHold: place_hold,
     cmd.DecideCase: decide_case,
     cmd.ApproveMeasures: approve_measures,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from detector.enforcement.commands import LossClaim
 from detector.enforcement.ledger import Entry
 from detector.policy.enforcement import Severity
 
@@ -22,6 +21,7 @@ __all__ = [
     "AppealRejected",
     "AppealWaived",
     "CaseDecided",
+    "CaseExtended",
     "CaseOpened",
     "Event",
     "HoldPlaced",
@@ -30,6 +30,7 @@ __all__ = [
     "HoldTerm",
     "InvestigationCompleted",
     "LossEstablished",
+    "LossOwed",
     "LossPaid",
     "MeasureSet",
     "MeasuresApproved",
@@ -64,6 +65,15 @@ class MeasureSet:
     ends_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class LossOwed:
+    """A loss as it was claimed; unlike a claim it is not checked again when it is read back."""
+
+    to: str
+    currency: str
+    amount_minor: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Root of all events."""
@@ -80,6 +90,18 @@ class CaseOpened(Event):
     fake_order_share: float
     fake_gmv_minor: Mapping[str, int]
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseExtended(Event):
+    """``clauses`` and ``order_ids`` are what was added; the numbers are those of all evidence so far."""
+
+    case_id: str
+    clauses: tuple[str, ...]
+    order_ids: tuple[str, ...]
+    fake_order_count: int
+    fake_order_share: float
+    fake_gmv_minor: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +190,7 @@ class HoldReturned(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossEstablished(Event):
     case_id: str
-    losses: tuple[LossClaim, ...]
+    losses: tuple[LossOwed, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

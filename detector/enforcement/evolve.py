@@ -49,7 +49,10 @@ def _hold(state: SellerState, hold_id: str, **changes: Any) -> SellerState:
 def _case_opened(state: SellerState, event: ev.CaseOpened) -> SellerState:
     case = Case(
         event.case_id,
+        event.at,
+        event.source,
         event.clauses,
+        event.order_ids,
         event.fake_order_count,
         event.fake_order_share,
         event.fake_gmv_minor,
@@ -57,12 +60,27 @@ def _case_opened(state: SellerState, event: ev.CaseOpened) -> SellerState:
     return replace(state, cases={**state.cases, event.case_id: case})
 
 
+def _case_extended(state: SellerState, event: ev.CaseExtended) -> SellerState:
+    case = state.cases[event.case_id]
+    return _case(
+        state,
+        event.case_id,
+        clauses=case.clauses + event.clauses,
+        order_ids=case.order_ids + event.order_ids,
+        fake_order_count=event.fake_order_count,
+        fake_order_share=event.fake_order_share,
+        fake_gmv_minor=event.fake_gmv_minor,
+    )
+
+
 def _investigation_completed(state: SellerState, event: ev.InvestigationCompleted) -> SellerState:
     return _case(state, event.case_id, completed_at=event.at)
 
 
 def _case_decided(state: SellerState, event: ev.CaseDecided) -> SellerState:
-    return _case(state, event.case_id, outcome=event.outcome, decided_by=event.decided_by)
+    return _case(
+        state, event.case_id, outcome=event.outcome, decided_at=event.at, decided_by=event.decided_by
+    )
 
 
 def _violation_found(state: SellerState, event: ev.ViolationFound) -> SellerState:
@@ -112,7 +130,7 @@ def _measures_resumed(state: SellerState, event: ev.MeasuresResumed) -> SellerSt
 
 
 def _hold_placed(state: SellerState, event: ev.HoldPlaced) -> SellerState:
-    hold = Hold(event.hold_id, event.case_id, event.takes_all, event.term, event.days_until)
+    hold = Hold(event.hold_id, event.case_id, event.at, event.takes_all, event.term, event.days_until)
     return replace(state, holds={**state.holds, event.hold_id: hold})
 
 
@@ -163,7 +181,7 @@ def _moved(money: Mapping[str, HoldMoney], entry: Entry) -> Mapping[str, HoldMon
 
 def _appeal_filed(state: SellerState, event: ev.AppealFiled) -> SellerState:
     appeals = state.violations[event.violation_id].appeals
-    appeal = Appeal(event.appeal_id, event.stage, "pending")
+    appeal = Appeal(event.appeal_id, event.stage, "pending", event.at, event.documents)
     state = replace(state, appeal_of={**state.appeal_of, event.appeal_id: event.violation_id})
     return _violation(state, event.violation_id, appeals=(*appeals, appeal), appeal_until=None)
 
@@ -171,19 +189,25 @@ def _appeal_filed(state: SellerState, event: ev.AppealFiled) -> SellerState:
 def _appeal_lost(state: SellerState, event: ev.AppealFailed | ev.AppealRejected) -> SellerState:
     outcome: AppealState = "rejected" if isinstance(event, ev.AppealRejected) else "failed_no_documents"
     closed_at = None if event.next_until else event.at
-    return _appeal_ended(state, event.appeal_id, outcome, appeal_until=event.next_until, closed_at=closed_at)
+    return _appeal_ended(state, event, outcome, appeal_until=event.next_until, closed_at=closed_at)
 
 
 def _appeal_granted(state: SellerState, event: ev.AppealGranted) -> SellerState:
-    state = _appeal_ended(state, event.appeal_id, "granted", overturned=True, closed_at=event.at)
+    state = _appeal_ended(state, event, "granted", overturned=True, closed_at=event.at)
     case_id = state.violations[state.appeal_of[event.appeal_id]].case_id
     return _case(state, case_id, overturned=True)
 
 
-def _appeal_ended(state: SellerState, appeal_id: str, outcome: AppealState, **changes: Any) -> SellerState:
-    violation_id = state.appeal_of[appeal_id]
+AppealEnd = ev.AppealFailed | ev.AppealRejected | ev.AppealGranted
+
+
+def _appeal_ended(state: SellerState, event: AppealEnd, outcome: AppealState, **changes: Any) -> SellerState:
+    violation_id = state.appeal_of[event.appeal_id]
+    ended: dict[str, Any] = {"state": outcome, "decided_at": event.at}
+    if not isinstance(event, ev.AppealFailed):
+        ended |= {"decided_by": event.decided_by, "reason": event.reason}
     appeals = tuple(
-        replace(appeal, state=outcome) if appeal.appeal_id == appeal_id else appeal
+        replace(appeal, **ended) if appeal.appeal_id == event.appeal_id else appeal
         for appeal in state.violations[violation_id].appeals
     )
     return _violation(state, violation_id, appeals=appeals, **changes)
@@ -203,6 +227,7 @@ def _notice_sent(state: SellerState, event: ev.NoticeSent) -> SellerState:
 
 _STEPS: dict[type[ev.Event], Callable[[SellerState, Any], SellerState]] = {
     ev.CaseOpened: _case_opened,
+    ev.CaseExtended: _case_extended,
     ev.InvestigationCompleted: _investigation_completed,
     ev.CaseDecided: _case_decided,
     ev.ViolationFound: _violation_found,

@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping
 
 from detector.enforcement.commands import EstablishLoss, LossClaim, PlaceHold, SettleHold
 from detector.enforcement.draft import Draft
-from detector.enforcement.events import HoldPlaced, HoldReturned, HoldSettled, LossEstablished, LossPaid
+from detector.enforcement.events import (
+    HoldPlaced,
+    HoldReturned,
+    HoldSettled,
+    LossEstablished,
+    LossOwed,
+    LossPaid,
+)
 from detector.enforcement.guard import check_case, check_hold
 from detector.enforcement.ledger import CONFISCATED, HELD, PAYABLE, PLATFORM, Entry, balance, compensated_to
 from detector.enforcement.refusals import InsufficientFunds
@@ -77,7 +84,8 @@ def establish_loss(draft: Draft, command: EstablishLoss) -> None:
     """Take the losses on record; what can be paid now, because a hold's term has ended, is paid now."""
     check_case(draft.state, command.case_id, command.type)
     _refuse_uncovered(draft, command)
-    draft.add(LossEstablished(at=draft.now, case_id=command.case_id, losses=command.losses))
+    losses = tuple(LossOwed(claim.to, claim.currency, claim.amount_minor) for claim in command.losses)
+    draft.add(LossEstablished(at=draft.now, case_id=command.case_id, losses=losses))
     case = draft.state.cases[command.case_id]
     ended = [
         hold.hold_id

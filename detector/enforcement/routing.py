@@ -12,6 +12,7 @@ Subject = tuple[str, str]
 _SUBJECT: dict[type[cmd.Command], tuple[str, str]] = {
     cmd.CreditProceeds: ("seller", "seller_id"),
     cmd.OpenCase: ("seller", "seller_id"),
+    cmd.ExtendCase: ("case", "case_id"),
     cmd.PlaceHold: ("case", "case_id"),
     cmd.DecideCase: ("case", "case_id"),
     cmd.ApproveMeasures: ("violation", "violation_id"),

@@ -32,7 +32,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An investigation.
+    """An investigation of ``order_ids``.
 
     ``completed_at``: when the platform completed it. ``days_until``: end of the hold term's calendar days
     after the first notice that revoked rights, None while there was none. ``overturned``: its violation
@@ -40,11 +40,15 @@ class Case:
     """
 
     case_id: str
+    opened_at: datetime
+    source: str
     clauses: tuple[str, ...]
+    order_ids: tuple[str, ...]
     fake_order_count: int
     fake_order_share: float
     fake_gmv_minor: Mapping[str, int]
     outcome: Outcome | None = None
+    decided_at: datetime | None = None
     decided_by: str | None = None
     completed_at: datetime | None = None
     days_until: datetime | None = None
@@ -54,9 +58,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Appeal:
+    """An appeal of ``stage`` 1 or 2; ``decided_by`` is None when it failed as it was filed."""
+
     appeal_id: str
     stage: int
     state: AppealState
+    filed_at: datetime
+    documents: tuple[object, ...]
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,7 @@ class Hold:
 
     hold_id: str
     case_id: str
+    placed_at: datetime
     takes_all: bool
     term: HoldTerm
     days_until: datetime

@@ -32,6 +32,7 @@ CONFISCATE = "settle_hold confiscate"
 _CASE: dict[str, Row] = {
     "absent": {
         "open_case": ("open",),
+        "extend_case": UnknownSubject,
         "place_hold": UnknownSubject,
         "decide_case": UnknownSubject,
         "establish_loss": UnknownSubject,
@@ -39,6 +40,7 @@ _CASE: dict[str, Row] = {
     },
     "open": {
         "open_case": InvalidTransition,
+        "extend_case": ("open",),
         "place_hold": ("open",),
         "decide_case": ("violation", "no_violation", "victim"),
         "establish_loss": ("open",),
@@ -46,6 +48,7 @@ _CASE: dict[str, Row] = {
     },
     "violation": {
         "open_case": InvalidTransition,
+        "extend_case": InvalidTransition,
         "place_hold": ("violation",),
         "decide_case": InvalidTransition,
         "establish_loss": ("violation",),
@@ -54,6 +57,7 @@ _CASE: dict[str, Row] = {
 }
 _CASE_CLOSED: Row = {
     "open_case": InvalidTransition,
+    "extend_case": InvalidTransition,
     "place_hold": InvalidTransition,
     "decide_case": InvalidTransition,
     "establish_loss": InsufficientFunds,
@@ -125,6 +129,7 @@ TRANSITIONS: Mapping[str, Mapping[str, Row]] = {
 ROLES: Mapping[str, tuple[str, ...]] = {
     "credit_proceeds": ("system",),
     "open_case": ("system", "analyst", "enforcer", "approver"),
+    "extend_case": ("system", "analyst", "enforcer", "approver"),
     "place_hold": ("enforcer", "approver"),
     "decide_case": ("enforcer", "approver"),
     "approve_measures": ("approver",),

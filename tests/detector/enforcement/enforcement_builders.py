@@ -27,6 +27,7 @@ ACTORS = {"system": "sys", "analyst": "ann", "enforcer": "eve", "approver": "pat
 SENDER = {
     "credit_proceeds": "system",
     "open_case": "analyst",
+    "extend_case": "analyst",
     "place_hold": "enforcer",
     "decide_case": "enforcer",
     "approve_measures": "approver",
@@ -49,6 +50,14 @@ FIELDS: dict[str, dict[str, Any]] = {
         "fake_order_share": 0.01,
         "fake_gmv_minor": {"USD": 1000},
         "source": "scan",
+    },
+    "extend_case": {
+        "case_id": "C1",
+        "clauses": ["reviews"],
+        "order_ids": ["O2"],
+        "fake_order_count": 2,
+        "fake_order_share": 0.02,
+        "fake_gmv_minor": {"USD": 2000},
     },
     "place_hold": {"hold_id": "H1", "case_id": "C1", "scope": "all"},
     "decide_case": {"case_id": "C1", "outcome": "violation", "severity": "general", "violation_id": "V1"},

@@ -28,6 +28,7 @@ from detector.policy.schema import Policy
 _ARGUMENTS = {
     "credit_proceeds": ("currency", "amount_minor"),
     "open_case": ("case_id", "seller_id"),
+    "extend_case": ("case_id",),
     "place_hold": ("hold_id", "case_id", "scope"),
     "decide_case": ("case_id", "outcome", "severity", "violation_id"),
     "approve_measures": ("violation_id",),

@@ -53,6 +53,10 @@ CHOICES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "fake_order_count": st.sampled_from([1, 60, 300]),
         "fake_order_share": st.sampled_from([0.01, 0.2, 0.9]),
     },
+    "extend_case": {
+        "fake_order_count": st.sampled_from([2, 80, 400]),
+        "fake_order_share": st.sampled_from([0.02, 0.3, 0.95]),
+    },
     "place_hold": {
         "scope": st.fixed_dictionaries({"currency": CURRENCIES, "amount_minor": AMOUNTS}) | st.just("all")
     },
@@ -79,6 +83,7 @@ CHOICES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 }
 MAKES = {"open_case": "case", "place_hold": "hold", "decide_case": "violation", "file_appeal": "appeal"}
 NEEDS = {
+    "extend_case": ("case",),
     "place_hold": ("case",),
     "decide_case": ("case",),
     "approve_measures": ("violation",),
@@ -137,6 +142,7 @@ class Market(RuleBasedStateMachine):
         for case_id, case in view["cases"].items():
             is_running = case["investigation"] == "running"
             asked.append(("establish_loss", "case_id", case_id, 2 * (case_id in holding)))
+            asked.append(("extend_case", "case_id", case_id, case["state"] == "open"))
             asked.append(("decide_case", "case_id", case_id, 3 * (case["state"] == "open")))
             asked.append(("complete_investigation", "case_id", case_id, 2 * is_running))
             asked.append(("place_hold", "case_id", case_id, case["outcome"] in (None, "violation")))
