@@ -66,12 +66,12 @@ def notice(
     """
     violation = state.violations.get(sent.violation_id or "")
     case_id = violation.case_id if violation else _case_id(state, events)
-    content = _heading(sent.kind, sent.at, state.seller_id, case_id, violation, policy)
+    content = _heading(sent.kind, sent.at, state, case_id, violation, policy)
     content |= _about_violation(violation, sent.at, policy)
     if sent.kind == "violation" and violation:
         content["found"] = _found(state, violation, evidence)
     if sent.kind in ("hold", "restoration"):
-        content |= _about_money(state, events, sent.at)
+        content |= _about_money(state, events, sent.at, policy)
     if sent.kind == "appeal_result":
         content["result"] = _result(state, events)
     if sent.kind == "restoration":
@@ -81,18 +81,19 @@ def notice(
 
 def reminder(state: SellerState, violation: Violation, at: datetime, policy: Policy) -> Json:
     """The content of the reminder that the window to appeal against ``violation`` closes soon."""
-    content = _heading("reminder", at, state.seller_id, violation.case_id, violation, policy)
+    content = _heading("reminder", at, state, violation.case_id, violation, policy)
     return content | _about_violation(violation, at, policy)
 
 
 def _heading(
-    kind: str, at: datetime, seller_id: str, case_id: str, violation: Violation | None, policy: Policy
+    kind: str, at: datetime, state: SellerState, case_id: str, violation: Violation | None, policy: Policy
 ) -> Json:
     return {
         "kind": kind,
         "at": format_instant(at),
-        "seller_id": seller_id,
+        "seller_id": state.seller_id,
         "case_id": case_id,
+        "clauses": list(state.cases[case_id].clauses),
         "violation_id": violation.violation_id if violation else None,
         "timezone": policy.timezone,
         "policy": {"version": policy.version, "sha256": policy.sha256},
@@ -111,7 +112,7 @@ def _case_id(state: SellerState, events: Iterable[Event]) -> str:
 
 def _about_violation(violation: Violation | None, at: datetime, policy: Policy) -> Json:
     if violation is None:
-        return {"violation": None, "measures": [], "appeal": {"stage": None, "until": None}}
+        return {"violation": None, "measures": [], "appeal": None}
     clause_of = policy.enforcement.measures
     measures = [
         {**measure_view(interval), "phase": interval.phase, "clause": clause_of[interval.measure].clause}
@@ -122,14 +123,18 @@ def _about_violation(violation: Violation | None, at: datetime, policy: Policy) 
     return {
         "violation": violation_view(violation, at),
         "measures": measures,
-        "appeal": {"stage": stage, "until": until},
+        "appeal": {
+            "appealable": violation.appealable,
+            "stage": stage,
+            "until": until,
+            "suspends_measures": policy.enforcement.appeals.suspends_penalty,
+        },
     }
 
 
 def _found(state: SellerState, violation: Violation, evidence: CaseEvidence) -> Json:
     case = state.cases[violation.case_id]
     return {
-        "clauses": list(case.clauses),
         "fake_order_count": case.fake_order_count,
         "fake_order_share": case.fake_order_share,
         "fake_gmv_minor": dict(case.fake_gmv_minor),
@@ -142,7 +147,7 @@ def _found(state: SellerState, violation: Violation, evidence: CaseEvidence) -> 
     }
 
 
-def _about_money(state: SellerState, events: Sequence[Event], at: datetime) -> Json:
+def _about_money(state: SellerState, events: Sequence[Event], at: datetime, policy: Policy) -> Json:
     """The holds that the command touched, and what it moved; who was compensated is told by kind only."""
     holds = [e.hold_id for e in events if isinstance(e, HoldPlaced | HoldSettled | HoldReturned)]
     moved = [event.entry for event in events if isinstance(event, MoneyMoved)]
@@ -152,6 +157,7 @@ def _about_money(state: SellerState, events: Sequence[Event], at: datetime) -> J
             | hold_view(state.holds[hold_id], state.cases[state.holds[hold_id].case_id], at)
             for hold_id in holds
         ],
+        "hold_term": {"rule": policy.enforcement.holds.hold_term, "days": policy.enforcement.holds.days},
         "returned_minor": _sums(entry for entry in moved if entry.target == PAYABLE),
         "confiscated_minor": _sums(entry for entry in moved if entry.target == CONFISCATED),
         "compensated_minor": _sums(e for e in moved if e.target.partition("/")[0] == COMPENSATED),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from enforcement_builders import a_book, a_command, taken
 from enforcement_scenarios import Scenario, scenarios
+from outward_builders import EVIDENCE, SHARED_DEVICE, announced
 
 from detector.enforcement.book import Book
 from detector.enforcement.commands import Command
@@ -15,17 +16,7 @@ from detector.enforcement.parse import parse_command
 from detector.enforcement.refusals import Refusal
 from detector.enforcement.replay import LogUnreadable, read_log
 from detector.outward.announce import KINDS, Announcement, announcements
-from detector.outward.notices import CaseEvidence, Finding
-
-SHARED_DEVICE = Finding("self_dealing", 2, {"en": "Two accounts share a device.", "zh": "两个账号共用设备。"})
-EVIDENCE = CaseEvidence(("O1", "O2"), (SHARED_DEVICE,))
-
-
-def announced(book: Book, command: Command) -> list[Announcement]:
-    before = len(book.history)
-    events = taken(book, command)
-    seller_id = book.history[-1].seller_id
-    return announcements(book.sellers[seller_id], before, events, book.policy, EVIDENCE)
+from detector.outward.notices import CaseEvidence
 
 
 def kinds(made: list[Announcement]) -> list[str]:
@@ -74,7 +65,6 @@ def test_a_decision_announces_the_violation_the_measures_and_the_notice() -> Non
     assert kinds(made) == ["case.decided", "violation.found", "notice.violation", "seller.measures"]
     notice, measures = made[2].payload, made[3].payload
     assert notice["found"] == {
-        "clauses": ["self_dealing"],
         "fake_order_count": 1,
         "fake_order_share": 0.01,
         "fake_gmv_minor": {"USD": 1000},
@@ -84,7 +74,13 @@ def test_a_decision_announces_the_violation_the_measures_and_the_notice() -> Non
             {"clause": "self_dealing", "order_count": 2, "message": dict(SHARED_DEVICE.message)},
         ],
     }
-    assert notice["appeal"] == {"stage": 1, "until": "2024-04-01T00:00:00Z"}
+    assert notice["clauses"] == ["self_dealing"]
+    assert notice["appeal"] == {
+        "appealable": True,
+        "stage": 1,
+        "until": "2024-04-01T00:00:00Z",
+        "suspends_measures": False,
+    }
     assert [(m["measure"], m["clause"], m["phase"], m["until"]) for m in notice["measures"]] == [
         ("formal_warning", "3.1", "in_force", None),
         ("remove_fake_sales_and_reviews", "3.2", "in_force", None),
