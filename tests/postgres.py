@@ -22,7 +22,7 @@ def _tool(name: str) -> str | None:
     return str(installed[-1]) if installed else shutil.which(name)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -44,7 +44,7 @@ def running_server() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="truetrade-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, SERVER_USER)
-    data, port = folder / "data", _free_port()
+    data, port = folder / "data", free_port()
     try:
         _run(initdb, "-D", str(data), "-U", SERVER_USER, "--auth=trust", "--encoding=UTF8", "--no-sync")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=200"

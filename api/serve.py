@@ -1,0 +1,48 @@
+"""``truetrade serve``: the app under uvicorn."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.connections import TimedProtocol
+from api.logs import set_up_logs
+from detector.settings import Settings
+
+__all__ = ["app", "serve"]
+
+
+def app() -> FastAPI:
+    """The app of one worker process, from the environment; uvicorn calls it in each."""
+    from api.app import create_app
+
+    set_up_logs()
+    return create_app(Settings())
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until told to stop. Each worker is a process with its own event loop and connections."""
+    os.environ["TRUETRADE_DATABASE_URL"] = settings.database_url
+    set_up_logs()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with tempfile.TemporaryDirectory(prefix="truetrade-metrics-") as folder:
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "api.serve:app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            http=TimedProtocol,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=30,
+        )
