@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from detector.enforcement import events as ev
-from detector.enforcement.state import SellerState
+from detector.enforcement.state import Case, SellerState
 from detector.enforcement.view import case_view, hold_view, seller_view, violation_view
-from detector.outward.notices import CaseEvidence, notice
+from detector.outward.notices import Finding, notice
 from detector.policy.schema import Policy
 from detector.store.outbox import message_id_of
 
@@ -23,6 +23,7 @@ __all__ = ["KINDS", "Announcement", "announcements", "measures_announcement"]
 
 KINDS = {
     "case.opened": "an investigation has begun",
+    "case.extended": "new evidence has joined it",
     "case.decided": "it ended: violation, no_violation or victim",
     "violation.found": "a violation, with its severity and its window",
     "hold.placed": "proceeds are withheld",
@@ -69,16 +70,16 @@ def announcements(
     first_sequence: int,
     events: Sequence[ev.Event],
     policy: Policy,
-    evidence: CaseEvidence,
+    findings: Sequence[Finding],
 ) -> list[Announcement]:
     """The messages about one command's ``events``, in their order.
 
     ``state`` is the seller's after all of them, ``first_sequence`` the place of the first in the seller's
-    stream (the ids come from it, so announcing twice gives the same ids), ``evidence`` that of the case.
+    stream (the ids come from it, so announcing twice gives the same ids), ``findings`` those of the case.
     """
     made = []
     for sequence, event in enumerate(events, start=first_sequence):
-        for kind, payload in _about(event, state, events, policy, evidence):
+        for kind, payload in _about(event, state, events, policy, findings):
             message_id = message_id_of(state.seller_id, sequence, kind)
             made.append(Announcement(message_id, kind, {"seller_id": state.seller_id, **payload}))
     if any(isinstance(event, _MEASURES_CHANGE) for event in events):
@@ -99,20 +100,20 @@ def _about(
     state: SellerState,
     events: Sequence[ev.Event],
     policy: Policy,
-    evidence: CaseEvidence,
+    findings: Sequence[Finding],
 ) -> Iterator[tuple[str, Json]]:
     match event:
         case ev.NoticeSent():
-            yield f"notice.{event.kind}", notice(event, state, events, policy, evidence)
+            yield f"notice.{event.kind}", notice(event, state, events, policy, findings)
         case ev.CaseOpened():
-            case = state.cases[event.case_id]
-            facts = {"clauses": list(event.clauses), "order_ids": list(event.order_ids)}
-            yield "case.opened", {"case_id": event.case_id, **case_view(case), **facts}
+            yield "case.opened", _case(state.cases[event.case_id])
+        case ev.CaseExtended():
+            yield "case.extended", _case(state.cases[event.case_id])
         case ev.CaseDecided():
-            yield "case.decided", {"case_id": event.case_id, **case_view(state.cases[event.case_id])}
+            yield "case.decided", _case(state.cases[event.case_id])
         case ev.ViolationFound():
-            orders = {"case_id": event.case_id, "order_ids": list(evidence.order_ids)}
-            yield "violation.found", _violation(event.violation_id, state, event.at) | orders
+            facts = _violation(event.violation_id, state, event.at)
+            yield "violation.found", {**facts, "case": _case(state.cases[event.case_id])}
         case ev.HoldPlaced():
             yield "hold.placed", _hold(event.hold_id, state, event.at)
         case ev.HoldSettled():
@@ -127,6 +128,11 @@ def _about(
             yield "appeal.waived", _violation(event.violation_id, state, event.at)
         case ev.ReassessmentFlagged():
             yield "violation.reassess", _violation(event.violation_id, state, event.at)
+
+
+def _case(case: Case) -> Json:
+    facts = {"clauses": list(case.clauses), "order_ids": list(case.order_ids)}
+    return {"case_id": case.case_id, **case_view(case), **facts}
 
 
 def _violation(violation_id: str, state: SellerState, at: datetime) -> Json:

@@ -7,7 +7,7 @@ words are in ``templates/``; ``letters`` puts the two together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,12 @@ from detector.enforcement.events import (
     NoticeSent,
 )
 from detector.enforcement.ledger import COMPENSATED, CONFISCATED, PAYABLE, Entry
-from detector.enforcement.state import SellerState, Violation
+from detector.enforcement.state import Case, SellerState, Violation
 from detector.enforcement.status import measures_at, violation_status
 from detector.enforcement.view import hold_view, measure_view, violation_view
 from detector.policy.schema import Policy
 
-__all__ = ["CaseEvidence", "Finding", "notice", "reminder"]
+__all__ = ["Finding", "notice", "reminder"]
 
 Json = dict[str, Any]
 SHOWN_ORDERS = 100
@@ -48,18 +48,10 @@ class Finding:
     message: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class CaseEvidence:
-    """What the case rests on, as far as the seller may see it: its own orders, and why they are suspected."""
-
-    order_ids: Sequence[str] = ()
-    findings: Sequence[Finding] = field(default=())
-
-
 def notice(
-    sent: NoticeSent, state: SellerState, events: Sequence[Event], policy: Policy, evidence: CaseEvidence
+    sent: NoticeSent, state: SellerState, events: Sequence[Event], policy: Policy, findings: Sequence[Finding]
 ) -> Json:
-    """The content of a notice.
+    """The content of a notice; ``findings`` are those of the case.
 
     ``events`` are all events of the command that sent it, ``state`` the seller's state after them. Instants
     are ISO 8601 in UTC; ``until`` is the first instant after the last day. Amounts are minor units.
@@ -69,7 +61,7 @@ def notice(
     content = _heading(sent.kind, sent.at, state, case_id, violation, policy)
     content |= _about_violation(violation, sent.at, policy)
     if sent.kind == "violation" and violation:
-        content["found"] = _found(state, violation, evidence)
+        content["found"] = _found(state.cases[violation.case_id], findings)
     if sent.kind in ("hold", "restoration"):
         content |= _about_money(state, events, sent.at, policy)
     if sent.kind == "appeal_result":
@@ -132,17 +124,16 @@ def _about_violation(violation: Violation | None, at: datetime, policy: Policy) 
     }
 
 
-def _found(state: SellerState, violation: Violation, evidence: CaseEvidence) -> Json:
-    case = state.cases[violation.case_id]
+def _found(case: Case, findings: Sequence[Finding]) -> Json:
     return {
         "fake_order_count": case.fake_order_count,
         "fake_order_share": case.fake_order_share,
         "fake_gmv_minor": dict(case.fake_gmv_minor),
-        "order_ids": list(evidence.order_ids[:SHOWN_ORDERS]),
-        "order_ids_left_out": max(0, len(evidence.order_ids) - SHOWN_ORDERS),
+        "order_ids": list(case.order_ids[:SHOWN_ORDERS]),
+        "order_ids_left_out": max(0, len(case.order_ids) - SHOWN_ORDERS),
         "findings": [
             {"clause": finding.clause, "order_count": finding.order_count, "message": dict(finding.message)}
-            for finding in evidence.findings
+            for finding in findings
         ],
     }
 

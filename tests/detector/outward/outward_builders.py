@@ -10,12 +10,12 @@ from enforcement_builders import a_book, a_command, a_policy, taken
 from detector.enforcement.book import Book
 from detector.enforcement.commands import Command
 from detector.outward.announce import Announcement, announcements
-from detector.outward.notices import CaseEvidence, Finding, reminder
+from detector.outward.notices import Finding, reminder
 
 SHARED_DEVICE = Finding(
     "self_dealing", 2, {"en": "Two accounts share a device.", "zh": "两个账号共用同一设备。"}
 )
-EVIDENCE = CaseEvidence(("O1", "O2"), (SHARED_DEVICE,))
+FINDINGS = (SHARED_DEVICE,)
 TERM_OVER = "2024-09-01T00:00:00Z"
 
 
@@ -24,13 +24,16 @@ def announced(book: Book, command: Command) -> list[Announcement]:
     before = len(book.history)
     events = taken(book, command)
     seller_id = book.history[-1].seller_id
-    return announcements(book.sellers[seller_id], before, events, book.policy, EVIDENCE)
+    return announcements(book.sellers[seller_id], before, events, book.policy, FINDINGS)
 
 
 def a_market(*commands: Command, **policy: Any) -> Book:
     """A market in Shanghai: proceeds, a case with two clauses, then ``commands``."""
     clauses = ["self_dealing", "invalid_tracking"]
-    opening = (a_command("credit_proceeds", amount_minor=500_000), a_command("open_case", clauses=clauses))
+    opening = (
+        a_command("credit_proceeds", amount_minor=500_000),
+        a_command("open_case", clauses=clauses, order_ids=["O1", "O2"]),
+    )
     return a_book(*opening, *commands, policy=a_policy("Asia/Shanghai", **policy))
 
 

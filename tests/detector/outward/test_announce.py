@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from enforcement_builders import a_book, a_command, taken
 from enforcement_scenarios import Scenario, scenarios
-from outward_builders import EVIDENCE, SHARED_DEVICE, announced
+from outward_builders import FINDINGS, SHARED_DEVICE, announced
 
 from detector.enforcement.book import Book
 from detector.enforcement.commands import Command
@@ -16,7 +16,6 @@ from detector.enforcement.parse import parse_command
 from detector.enforcement.refusals import Refusal
 from detector.enforcement.replay import LogUnreadable, read_log
 from detector.outward.announce import KINDS, Announcement, announcements
-from detector.outward.notices import CaseEvidence
 
 
 def kinds(made: list[Announcement]) -> list[str]:
@@ -50,13 +49,13 @@ def test_every_scenario_can_be_announced_with_known_kinds_and_distinct_ids_and_w
             if isinstance(events, Refusal) or len(book.history) == first:
                 continue
             state = book.sellers[book.history[-1].seller_id]
-            made = announcements(state, first, events, book.policy, EVIDENCE)
-            assert made == announcements(state, first, events, book.policy, EVIDENCE)
+            made = announcements(state, first, events, book.policy, FINDINGS)
+            assert made == announcements(state, first, events, book.policy, FINDINGS)
             ids += [announcement.message_id for announcement in made]
             seen |= set(kinds(made))
             assert "buyer:" not in json.dumps([announcement.payload for announcement in made])
         assert len(ids) == len(set(ids)), scenario.name
-    assert seen == set(KINDS) - {"notice.reminder"}
+    assert seen == set(KINDS) - {"notice.reminder", "case.extended"}
 
 
 def test_a_decision_announces_the_violation_the_measures_and_the_notice() -> None:
@@ -68,7 +67,7 @@ def test_a_decision_announces_the_violation_the_measures_and_the_notice() -> Non
         "fake_order_count": 1,
         "fake_order_share": 0.01,
         "fake_gmv_minor": {"USD": 1000},
-        "order_ids": ["O1", "O2"],
+        "order_ids": ["O1"],
         "order_ids_left_out": 0,
         "findings": [
             {"clause": "self_dealing", "order_count": 2, "message": dict(SHARED_DEVICE.message)},
@@ -140,9 +139,15 @@ def test_a_case_without_violation_restores_the_hold(outcome: str) -> None:
 
 
 def test_a_long_list_of_orders_is_cut_and_says_so() -> None:
-    book = a_book(a_command("open_case"))
-    events = taken(book, a_command("decide_case"))
-    many = CaseEvidence(tuple(f"O{number}" for number in range(103)))
-    made = announcements(book.sellers["S1"], 1, events, book.policy, many)
+    book = a_book(a_command("open_case", order_ids=[f"O{number}" for number in range(103)]))
+    made = announced(book, a_command("decide_case"))
     found = next(a.payload["found"] for a in made if a.kind == "notice.violation")
     assert (len(found["order_ids"]), found["order_ids_left_out"]) == (100, 3)
+    assert len(made[1].payload["case"]["order_ids"]) == 103
+
+
+def test_evidence_that_joins_a_case_is_announced_with_all_of_its_orders() -> None:
+    book = a_book(a_command("open_case"))
+    made = announced(book, a_command("extend_case", order_ids=["O7"]))
+    assert kinds(made) == ["case.extended"]
+    assert made[0].payload["order_ids"] == ["O1", "O7"]
