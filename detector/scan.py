@@ -122,7 +122,7 @@ def score_known(
 ) -> tuple[dict[str, Floats], Scores, AnomalyModel | None]:
     """Score every order: by its own evidence, as its neighbours' suspicion reaches it, and by the forest.
 
-    Returns the features with the neighbours' lifts, the scores, and the model that was given or trained.
+    Returns the features with the neighbours' lifts and the hallmarks, the scores, and the model that was given or trained.
     """
     features = dict(known.features)
     evidence = scorer.evidence(features, known.count)
@@ -130,7 +130,8 @@ def score_known(
         features |= neighbour_features(scorer.suspicion(evidence, features), known.keys)
     model = model or train(features, known.groups, scorer.suspicion(evidence, features))
     anomaly = None if model is None else model.percentile(features, known.groups, nthread=THREADS)
-    return features, scorer.score(features, known.count, anomaly), model
+    scores = scorer.score(features, known.count, anomaly)
+    return features | scorer.hallmarks(scores, known.keys), scores, model
 
 
 def _window(con: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:

@@ -17,14 +17,15 @@ from detector.contract import CLAUSES
 from detector.policy.detection import Detection, Rule
 from detector.rules import Expression, compile_expression
 from features.catalog import CATALOG
+from features.hallmarks import hallmark_features
 
 Floats = NDArray[np.float64]
 Features = Mapping[str, Floats]
 
-SUPPORTING = 0.2
-"""Share of its weight with which a supporting rule speaks for its clause."""
-
 ALLOW, REVIEW, HOLD = "allow", "review", "hold"
+
+HALLMARK_FROM = 0.5
+"""Probability over which a hallmark is told: more likely than all the others together."""
 
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -164,29 +165,53 @@ class Scorer:
         ceiling = np.where(evidence.amount > 0, ceiling, np.nextafter(bands.review, 0.0))
         return np.minimum(score, ceiling)
 
+    def hallmarks(self, scores: Scores, keys: Mapping[str, NDArray[np.int64]]) -> dict[str, Floats]:
+        """What sets the suspected orders of each order's shop and ring apart, see ``features.hallmarks``."""
+        voice = np.array([self.detection.hallmark.side_share if r.supporting else 1.0 for r in self.rules])
+        suspected = scores.decision != ALLOW
+        clauses = [rule.clause for rule in self.rules]
+        return hallmark_features(scores.evidence.fired, clauses, voice, suspected, keys)
+
     def reasons(self, scores: Scores, row: int, features: Features, language: str = "en") -> list[Reason]:
-        """The rules that fired on one order, strongest first."""
-        fired = [rule for rule, hit in zip(self.rules, scores.evidence.fired[row], strict=True) if hit == 1]
-        fired.sort(key=lambda rule: (-_speaks(rule), rule.code))
-        return [
+        """The rules that fired on one order, and what sets its shop's and ring's orders apart, strongest first."""
+        share: dict[str, float] = {c: _value(features, f"hallmark_{c}", row) for c in CLAUSES}
+        found = [
             Reason(
                 rule.code,
                 rule.clause,
-                _speaks(rule),
+                self._speaks(rule, share[rule.clause]),
                 _render(getattr(rule.message, language), features, row),
             )
-            for rule in fired
+            for rule, hit in zip(self.rules, scores.evidence.fired[row], strict=True)
+            if hit == 1
         ]
+        hallmark = self.detection.hallmark
+        found += [
+            Reason(
+                f"HALLMARK_{clause.upper()}",
+                clause,
+                round(hallmark.weight * share[clause], 3),
+                getattr(message, language),
+            )
+            for clause, message in hallmark.message.items()
+            if share[clause] > HALLMARK_FROM
+        ]
+        return sorted(found, key=lambda reason: (-reason.weight, reason.code))
+
+    def _speaks(self, rule: Rule, share: float) -> float:
+        """How strongly a rule speaks for its clause among an order's reasons, 0–1."""
+        side = self.detection.hallmark.side_share
+        central = 1.0 if np.isnan(share) else side + (1.0 - side) * share
+        return round(rule.weight * central * (side if rule.supporting else 1.0), 3)
 
 
-def _speaks(rule: Rule) -> float:
-    """How strongly a rule speaks for its clause among an order's reasons, 0–1."""
-    return round(rule.weight * (SUPPORTING if rule.supporting else 1.0), 3)
+def _value(features: Features, name: str, row: int) -> float:
+    return float(features[name][row]) if name in features else float("nan")
 
 
 def _render(template: str, features: Features, row: int) -> str:
     def value(match: re.Match[str]) -> str:
-        number = features[match.group(1)][row] if match.group(1) in features else np.nan
+        number = _value(features, match.group(1), row)
         return "?" if np.isnan(number) else f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
     return _PLACEHOLDER.sub(value, template)

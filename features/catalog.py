@@ -8,6 +8,7 @@ from features import (
     affiliate,
     graph,
     habits,
+    hallmarks,
     identity,
     neighbours,
     promotion,
@@ -22,7 +23,8 @@ from features.declare import Feature
 CATALOG: dict[str, Feature] = {
     feature.name: feature
     for family in (
-        velocity, identity, related, repeat, graph, tracking, reviews, promotion, affiliate, habits, neighbours
+        velocity, identity, related, repeat, graph, tracking, reviews, promotion, affiliate, habits, neighbours,
+        hallmarks,
     )
     for feature in family.FEATURES
 }  # fmt: skip

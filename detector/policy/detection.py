@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from detector.contract import CLAUSES
 from detector.policy.enforcement import Clause, Section
 
-__all__ = ["Bands", "Detection", "Fusion", "Message", "Rule", "SellerVerdict", "Strength"]
+__all__ = ["Bands", "Detection", "Fusion", "Hallmark", "Message", "Rule", "SellerVerdict", "Strength"]
 
 Strength = Literal["hard", "soft"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -37,7 +38,7 @@ class Rule(Section):
         Share of innocent doubt the rule takes away (0–1); weights of one clause combine by noisy-or.
     supporting
         It goes along with many kinds of fakes, or says who acts together rather than what was done: among
-        the reasons it speaks for its clause with a fifth of its weight.
+        the reasons it speaks for its clause with the share ``hallmark.side_share`` of its weight.
     """
 
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]+$")]
@@ -91,6 +92,32 @@ class Fusion(Section):
     explain_from: Share
 
 
+class Hallmark(Section):
+    """How an order's reasons are ranked by what sets its shop's and its ring's suspected orders apart.
+
+    Attributes
+    ----------
+    side_share
+        Share of its weight with which a supporting rule speaks, and a rule of a clause that is not what sets
+        these orders apart.
+    weight
+        Weight of the reason that says so, below what the order itself shows.
+    message
+        That reason's sentence for each clause.
+    """
+
+    side_share: Share
+    weight: Share
+    message: dict[Clause, Message]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Hallmark:
+        absent = [clause for clause in CLAUSES if clause not in self.message]
+        if absent:
+            raise ValueError(f"message lacks {', '.join(absent)}; every clause needs one")
+        return self
+
+
 class SellerVerdict(Section):
     """When a seller is watched or a case is opened, and when it is a possible victim.
 
@@ -116,4 +143,5 @@ class Detection(Section):
 
     bands: Bands
     fusion: Fusion
+    hallmark: Hallmark
     seller: SellerVerdict

@@ -14,9 +14,10 @@ from detector.contract import INPUT_TABLES
 from detector.simulate.market import simulate
 from features.batch import STAGES, compute_features, forget_after, read_features
 from features.catalog import CATALOG, missing_inputs
+from features.hallmarks import FEATURES as HALLMARK_FEATURES
 from features.neighbours import FEATURES as NEIGHBOUR_FEATURES
 
-SNAPSHOT_OF_SCORES = {feature.name for feature in NEIGHBOUR_FEATURES}
+SNAPSHOT_OF_SCORES = {feature.name for feature in (*NEIGHBOUR_FEATURES, *HALLMARK_FEATURES)}
 """Computed from a scan's first suspicion, not by a family."""
 
 

@@ -12,6 +12,7 @@ from features import declare
 from features.batch import _FAMILIES
 from features.catalog import CATALOG, missing_inputs
 from features.declare import Feature
+from features.hallmarks import FEATURES as HALLMARK_FEATURES
 from features.neighbours import FEATURES as NEIGHBOUR_FEATURES
 from features.velocity import FEATURES as WINDOW_FEATURES
 from features.velocity import WINDOW_HOURS
@@ -20,6 +21,7 @@ DECLARED = [
     *WINDOW_FEATURES,
     *(feature for *_, features in _FAMILIES for feature in features),
     *NEIGHBOUR_FEATURES,
+    *HALLMARK_FEATURES,
 ]
 FEATURES = pytest.mark.parametrize("feature", DECLARED, ids=lambda feature: feature.name)
 
