@@ -28,6 +28,10 @@ MAX_MEETING = 40
 BLOCKS = 12
 """Dense blocks looked for at most; the search stops early when a block is no longer surprising."""
 
+PEEL_SHARE = 0.03
+PEEL_SLOWLY = 5_000
+"""A peeling round takes this share of the nodes at least; the last edges are peeled node by node."""
+
 _NEEDS = ("orders.created_at",)
 
 FEATURES: tuple[Feature, ...] = (
@@ -293,25 +297,44 @@ def _block_surprise(found: int, buyers: np.ndarray, sellers: np.ndarray, edges: 
 
 
 def _densest(buyer: np.ndarray, seller: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Edge mask of the densest remainder met while peeling; density is weight per node."""
-    alive = np.arange(len(buyer))
-    best, best_density = alive, -1.0
+    """Edge mask of the densest remainder met while peeling; density is weight per node.
+
+    A round takes at least ``PEEL_SHARE`` of what is left, so a graph of n nodes is peeled in about
+    ``ln(n) / PEEL_SHARE`` rounds; the last ``PEEL_SLOWLY`` edges go weakest first.
+    """
     edge_weight = weight[seller]
+    alive = np.arange(len(buyer))
+    b, s = _compact(buyer), _compact(seller)
+    best, best_density = alive, -1.0
     while len(alive):
-        strength_b = np.bincount(buyer[alive], edge_weight[alive])
-        strength_s = np.bincount(seller[alive], edge_weight[alive])
-        nodes = int((strength_b > 0).sum() + (strength_s > 0).sum())
-        density = float(edge_weight[alive].sum()) / nodes
+        strength_b, strength_s = np.bincount(b, edge_weight[alive]), np.bincount(s, edge_weight[alive])
+        strength = np.concatenate([strength_b[strength_b > 0], strength_s[strength_s > 0]])
+        density = float(edge_weight[alive].sum()) / len(strength)
         if density > best_density + 1e-12:
             best, best_density = alive, density
-        cut = 1.05 * density
-        keep = (strength_b[buyer[alive]] > cut) & (strength_s[seller[alive]] > cut)
-        if keep.all():
-            keep = (strength_b[buyer[alive]] > strength_b[buyer[alive]].min()) & keep
-        alive = alive[keep]
+        cut = max(1.05 * density, _weakest(strength, len(alive)))
+        keep = (strength_b[b] > cut) & (strength_s[s] > cut)
+        alive, b, s = alive[keep], b[keep], s[keep]
+        if len(alive) * 2 < len(strength_b) + len(strength_s):
+            b, s = _compact(b), _compact(s)
     mask = np.zeros(len(buyer), dtype=bool)
     mask[best] = True
     return mask
+
+
+def _weakest(strength: np.ndarray, edges: int) -> float:
+    """Up to which strength a round takes nodes at least."""
+    if edges <= PEEL_SLOWLY:
+        return float(strength.min())
+    return float(np.partition(strength, int(len(strength) * PEEL_SHARE))[int(len(strength) * PEEL_SHARE)])
+
+
+def _compact(nodes: np.ndarray) -> np.ndarray:
+    """The same nodes numbered from 0 without gaps."""
+    used = np.zeros(int(nodes.max(initial=-1)) + 1, dtype=np.int64)
+    used[nodes] = 1
+    numbered: np.ndarray = (np.cumsum(used) - 1)[nodes]
+    return numbered
 
 
 def _blocks(con: duckdb.DuckDBPyConnection) -> None:
