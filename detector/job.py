@@ -80,7 +80,7 @@ def connect(threads: int | None = None) -> duckdb.DuckDBPyConnection:
 
 def plan() -> dict[str, float]:
     """Stage → expected share of the time, from a run over a million orders."""
-    heavy = {"read": 15.0, "windows": 12.0, "identities": 12.0, "tracking": 20.0, "reviews": 8.0}
+    heavy = {"read": 15.0, "identities": 12.0, "tracking": 20.0, "reviews": 8.0}
     names = ("read", *STAGES, "scores", "rings and sellers", "write")
     return {name: heavy.get(name, 4.0) for name in names}
 

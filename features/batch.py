@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
 from features.declare import Feature
-from features.velocity import AGGREGATES, window_features
+from features.velocity import AGGREGATES, Aggregate, window_features
 from features.velocity import FEATURES as WINDOW_FEATURES
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ _FAMILIES: tuple[
     ("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
     ("habits", "f_habits", habits.compute, habits.FEATURES),
 )
-STAGES: tuple[str, ...] = ("windows", *(name for name, *_ in _FAMILIES))
+STAGES: tuple[str, ...] = tuple(name for name, *_ in _FAMILIES)
 """Names of the stages of ``compute_features``, in order."""
 
 _ORDER_FACTS = ("paid_at", "shipped_at", "delivered_at", "completed_at", "cancelled_at", "refunded_at")
@@ -58,7 +58,7 @@ def forget_after(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
 def compute_features(
     con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage = lambda name: nullcontext()
 ) -> None:
-    """Compute every family's table (``f_…``), keyed by ``o``.
+    """Compute every family's table (``f_…``), keyed by ``o``; window features wait until they are read.
 
     Parameters
     ----------
@@ -69,15 +69,13 @@ def compute_features(
     stage
         Called with each name of ``STAGES``; the context it returns spans the stage.
     """
-    with stage("windows"):
-        _windows(con)
     for name, _, compute, _ in _FAMILIES:
         with stage(name):
             compute(con, as_of)
 
 
-def _windows(con: duckdb.DuckDBPyConnection) -> None:
-    """The window features on coded keys: integers sort and compare several times faster than strings."""
+def window_table(con: duckdb.DuckDBPyConnection, aggregates: Sequence[Aggregate] = AGGREGATES) -> None:
+    """Create ``f_windows`` with these aggregates, on coded keys: integers sort much faster than strings."""
     keys = sorted({key for aggregate in AGGREGATES for key in aggregate.key} | {"seller_id", "buyer_id"})
     coded = ", ".join(f"CASE WHEN {key} IS NOT NULL THEN hash({key}) END AS {key}" for key in keys)
     con.execute(f"""
@@ -88,7 +86,7 @@ def _windows(con: duckdb.DuckDBPyConnection) -> None:
     schema = dict.fromkeys(("order_id", *keys, "currency"), "uint64") | {
         "created_at": "timestamp", "total_minor": "int64", "platform_discount_minor": "int64"
     }  # fmt: skip
-    expression = window_features(ibis.table(schema, name="coded_orders"))
+    expression = window_features(ibis.table(schema, name="coded_orders"), aggregates)
     con.execute(f"CREATE OR REPLACE TABLE f_windows AS {ibis.to_sql(expression, dialect='duckdb')}")
     con.execute("ALTER TABLE f_windows RENAME COLUMN order_id TO o; DROP TABLE coded_orders")
 
@@ -97,6 +95,9 @@ def read_features(
     con: duckdb.DuckDBPyConnection, names: Iterable[str], rows: str = "true"
 ) -> dict[str, Floats]:
     """The named features as float64 columns in order of ``o``; NaN is null.
+
+    Window features are computed here, those that are asked for only: each costs about a second per million
+    orders.
 
     Parameters
     ----------
@@ -107,6 +108,8 @@ def read_features(
     """
     wanted = set(names)
     columns: dict[str, Floats] = {}
+    if aggregates := [aggregate for aggregate in AGGREGATES if aggregate.name in wanted]:
+        window_table(con, aggregates)
     tables = [("f_windows", WINDOW_FEATURES), *((table, declared) for _, table, _, declared in _FAMILIES)]
     for table, declared in tables:
         mine = [feature.name for feature in declared if feature.name in wanted]

@@ -113,7 +113,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
                r.orders::DOUBLE AS pair_orders, i.orders::DOUBLE AS same_product_orders,
                i.excess AS same_product_excess, r.gap_hours AS pair_gap_hours
         FROM orders o LEFT JOIN buyers b USING (buyer_id) JOIN buyer_entity e USING (buyer_id)
-        JOIN pair_stats r ON r.entity_id = e.entity_id AND r.seller_id = o.seller_id
+        JOIN pair_stats r ON r.entity_id = hash(e.entity_id) AND r.seller_id = hash(o.seller_id)
         LEFT JOIN cohort_focus c USING (o) LEFT JOIN network_focus n USING (o)
         LEFT JOIN postcode_focus p USING (o) LEFT JOIN product_repeats i USING (o);
         DROP TABLE cohort_focus; DROP TABLE network_focus; DROP TABLE postcode_focus;
@@ -125,8 +125,9 @@ def _focus(con: duckdb.DuckDBPyConnection, name: str, group: str, population: st
     """Table ``name(o, focus)``: entities of the group at the seller, the order's own left out of the count."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE grouped AS
-        SELECT o.o, e.entity_id, o.seller_id, {group} AS member_of,
-               coalesce({population}, '') AS population
+        SELECT o.o, hash(e.entity_id) AS entity_id, hash(o.seller_id) AS seller_id,
+               CASE WHEN {group} IS NOT NULL THEN hash({group}) END AS member_of,
+               hash(coalesce({population}, '')) AS population
         FROM orders o JOIN buyer_entity e USING (buyer_id) LEFT JOIN buyers b USING (buyer_id);
         CREATE OR REPLACE TEMP TABLE {name} AS
         WITH visits AS (SELECT DISTINCT entity_id, seller_id, member_of, population FROM grouped
@@ -151,7 +152,8 @@ def _pairs(con: duckdb.DuckDBPyConnection) -> None:
         SELECT entity_id, seller_id, count(*) AS orders, median(gap) AS gap_hours FROM (
             SELECT entity_id, seller_id, epoch(created_at - lag(created_at) OVER (
                 PARTITION BY entity_id, seller_id ORDER BY o)) / 3600 AS gap
-            FROM orders JOIN buyer_entity USING (buyer_id)) GROUP BY ALL
+            FROM (SELECT o, created_at, hash(entity_id) AS entity_id, hash(seller_id) AS seller_id
+                  FROM orders JOIN buyer_entity USING (buyer_id))) GROUP BY ALL
     """)
 
 
@@ -159,19 +161,21 @@ def _products(con: duckdb.DuckDBPyConnection) -> None:
     """How often the entity bought this order's products in other orders, against the category's habit."""
     con.execute("""
         CREATE OR REPLACE TEMP TABLE bought AS
-        SELECT e.entity_id, i.product_id, any_value(coalesce(p.category, '')) AS category,
-               count(DISTINCT o.o) AS orders
+        SELECT o.o, hash(e.entity_id) AS entity_id, hash(i.product_id) AS product_id
         FROM order_items i JOIN orders o USING (order_id) JOIN buyer_entity e USING (buyer_id)
-        LEFT JOIN products p USING (product_id) WHERE i.product_id IS NOT NULL GROUP BY ALL;
+        WHERE i.product_id IS NOT NULL GROUP BY ALL;
         CREATE OR REPLACE TEMP TABLE product_repeats AS
-        WITH habit AS (
-            SELECT category, (sum(orders - 1) + 1) / (count(*) + 20) AS again FROM bought GROUP BY ALL),
+        WITH counted AS (
+            SELECT entity_id, b.product_id, any_value(coalesce(category, '')) AS category, count(*) AS orders
+            FROM bought b LEFT JOIN products p ON hash(p.product_id) = b.product_id
+            GROUP BY entity_id, b.product_id),
+        habit AS (
+            SELECT category, (sum(orders - 1) + 1) / (count(*) + 20) AS again FROM counted GROUP BY ALL),
         judged AS (
             SELECT entity_id, product_id, orders - 1 AS orders, round(least(50, CASE WHEN orders - 1 > again
                 THEN (orders - 1) * ln((orders - 1) / again) - (orders - 1 - again) ELSE 0 END), 9) AS excess
-            FROM bought JOIN habit USING (category))
-        SELECT o.o, max(j.orders) AS orders, max(j.excess) AS excess
-        FROM order_items i JOIN orders o USING (order_id) JOIN buyer_entity e USING (buyer_id)
-        JOIN judged j ON j.entity_id = e.entity_id AND j.product_id = i.product_id GROUP BY ALL;
+            FROM counted JOIN habit USING (category))
+        SELECT o, max(orders) AS orders, max(excess) AS excess
+        FROM bought JOIN judged USING (entity_id, product_id) GROUP BY o;
         DROP TABLE bought
     """)

@@ -116,13 +116,20 @@ def _describe(aggregate: Aggregate) -> Feature:
 FEATURES: tuple[Feature, ...] = tuple(_describe(aggregate) for aggregate in AGGREGATES)
 
 
-def window_features(orders: ibis.Table, *, distinct_over_window: bool = True) -> ibis.Table:
+def window_features(
+    orders: ibis.Table,
+    aggregates: Sequence[Aggregate] = AGGREGATES,
+    *,
+    distinct_over_window: bool = True,
+) -> ibis.Table:
     """The aggregates of every order as one table expression, for any engine that Ibis speaks.
 
     Parameters
     ----------
     orders
         The contract's ``orders`` with ``created_at`` as a UTC timestamp.
+    aggregates
+        Which ones; all when left out.
     distinct_over_window
         False for engines without a distinct count over a window (Spark): the values are collected and
         counted instead.
@@ -133,7 +140,7 @@ def window_features(orders: ibis.Table, *, distinct_over_window: bool = True) ->
         ``order_id`` and one double column per aggregate, null as the window contract says.
     """
     columns = {
-        aggregate.name: _expression(orders, aggregate, distinct_over_window) for aggregate in AGGREGATES
+        aggregate.name: _expression(orders, aggregate, distinct_over_window) for aggregate in aggregates
     }
     return orders.select("order_id", **columns)
 

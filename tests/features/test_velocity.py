@@ -16,7 +16,7 @@ from velocity_oracle import window_values
 
 from detector.contract import ORDERS, arrow_schema
 from features import velocity
-from features.batch import _windows
+from features.batch import window_table
 from features.velocity import AGGREGATES, FEATURES, HOT_KEY_LIMIT, WINDOW_HOURS, window_features
 
 # instants that fall on, just before and just after the ends of windows
@@ -52,7 +52,7 @@ def order_tables(draw: st.DrawFn) -> list[Row]:
 
 def batch_values(rows: list[Row]) -> dict[str, dict[str, float | None]]:
     con = a_market(rows).con
-    _windows(con)
+    window_table(con)
     return by_order(con, "f_windows")
 
 

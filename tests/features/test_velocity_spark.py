@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from builders import ingested
 
-from features.batch import _windows
+from features.batch import window_table
 from features.velocity import AGGREGATES, HOT_KEY_LIMIT, window_features
 
 pytestmark = [
@@ -95,7 +95,7 @@ def some_orders() -> pd.DataFrame:
 def test_spark_and_duckdb_agree_on_every_aggregate(spark: Any) -> None:
     orders = some_orders()
     con = ingested({"orders": orders}).con
-    _windows(con)
+    window_table(con)
     names = ", ".join(aggregate.name for aggregate in AGGREGATES)
     query = f"SELECT order_id, {names} FROM orders JOIN f_windows USING (o) ORDER BY order_id"
     expected = con.sql(query).to_arrow_table()
@@ -115,7 +115,7 @@ def test_spark_and_duckdb_agree_on_every_aggregate(spark: Any) -> None:
 def test_the_orders_reach_every_rule_of_the_windows() -> None:
     """So that the comparison is not one of zeros: hot keys, nulls, and real counts occur."""
     con = ingested({"orders": some_orders()}).con
-    _windows(con)
+    window_table(con)
     hot, unknown, usual = con.execute(f"""
         SELECT count(*) FILTER (device_orders_30d = {HOT_KEY_LIMIT}),
                count(*) FILTER (device_buyers_30d IS NULL), count(*) FILTER (buyer_orders_30d > 3)
