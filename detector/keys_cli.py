@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from detector.roles import Role
-from detector.store_cli import DatabaseUrl
+from detector.store_cli import DatabaseUrl, in_store
 
 __all__ = ["app"]
 
@@ -30,7 +29,7 @@ def create(
 
     now = datetime.now(UTC)
     ends = None if expires is None else now + timedelta(days=expires)
-    made = _run(
+    made = in_store(
         database_url,
         lambda connection: create_key(connection, role=role, name=name, now=now, expires_at=ends),
     )
@@ -47,7 +46,7 @@ def list_all(database_url: DatabaseUrl = None) -> None:
     from detector.store.keys import list_keys
 
     table = Table("key", "role", "name", "made", "expires", "revoked")
-    for key in _run(database_url, list_keys):
+    for key in in_store(database_url, list_keys):
         times = (key.created_at, key.expires_at, key.revoked_at)
         table.add_row(
             key.key_id, key.role, key.name, *("" if at is None else format_instant(at) for at in times)
@@ -61,7 +60,7 @@ def rotate(key_id: KeyId, database_url: DatabaseUrl = None) -> None:
     from detector.store.keys import rotate_key
 
     now = datetime.now(UTC)
-    typer.echo(_run(database_url, lambda connection: rotate_key(connection, key_id, now)).token)
+    typer.echo(in_store(database_url, lambda connection: rotate_key(connection, key_id, now)).token)
 
 
 @app.command()
@@ -70,19 +69,5 @@ def revoke(key_id: KeyId, database_url: DatabaseUrl = None) -> None:
     from detector.store.keys import revoke_key
 
     now = datetime.now(UTC)
-    _run(database_url, lambda connection: revoke_key(connection, key_id, now))
+    in_store(database_url, lambda connection: revoke_key(connection, key_id, now))
     typer.echo(f"key {key_id} is revoked")
-
-
-def _run(database_url: str | None, do: Callable[[Any], Any]) -> Any:
-    """``do`` in one transaction on the database."""
-    from detector.settings import Settings
-    from detector.store.database import connect, require_current
-
-    engine = connect(database_url or Settings().database_url)
-    try:
-        require_current(engine)
-        with engine.begin() as connection:
-            return do(connection)
-    finally:
-        engine.dispose()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from detector.roles import ROLES, Role
@@ -31,6 +33,22 @@ class Settings(BaseSettings):
         The claim that names a person's role.
     oidc_roles
         Name in that claim → role, as JSON: ``{"risk-analysts": "analyst"}``. As it is, the names are ours.
+    marketplace_name
+        Who writes to the sellers.
+    seller_centre_url
+        Where sellers file appeals; named in every notice.
+    smtp_host, smtp_port, smtp_user, smtp_password
+        The mail server; without a host no e-mail is sent.
+    smtp_security
+        ``starttls``, ``tls`` (from the start) or ``none``.
+    smtp_sender
+        Address that the e-mails come from.
+    outbox_attempts
+        Failures after which a message is dead.
+    outbox_retry_seconds
+        Pause after the first failure; it doubles with each further one, up to six hours.
+    outbox_timeout_seconds
+        How long a receiver may take.
     """
 
     model_config = SettingsConfigDict(env_prefix="TRUETRADE_", frozen=True, extra="ignore")
@@ -42,3 +60,14 @@ class Settings(BaseSettings):
     oidc_audience: str = "truetrade"
     oidc_role_claim: str = "roles"
     oidc_roles: dict[str, Role] = {role: role for role in ROLES}
+    marketplace_name: str = "The marketplace"
+    seller_centre_url: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_sender: str = "no-reply@localhost.localdomain"
+    outbox_attempts: Annotated[int, Field(ge=1)] = 18
+    outbox_retry_seconds: Annotated[float, Field(gt=0)] = 10
+    outbox_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-__all__ = ["DatabaseUrl", "app"]
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["DatabaseUrl", "app", "in_store"]
 
 app = typer.Typer(no_args_is_help=True, help="The database of the service.")
 
@@ -15,6 +19,8 @@ DatabaseUrl = Annotated[
     typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://…; else TRUETRADE_DATABASE_URL."),
 ]
 """Option of every command that uses the database."""
+
+Result = TypeVar("Result")
 
 
 @app.callback()
@@ -32,3 +38,17 @@ def upgrade(database_url: DatabaseUrl = None) -> None:
     url = database_url or Settings().database_url
     upgrade_tables(connect(url))
     typer.echo("The database is up to date.")
+
+
+def in_store(database_url: str | None, work: Callable[[Connection], Result]) -> Result:
+    """What ``work`` gives, done in one transaction on a database with this version's tables."""
+    from detector.settings import Settings
+    from detector.store.database import connect, require_current
+
+    engine = connect(database_url or Settings().database_url)
+    try:
+        require_current(engine)
+        with engine.begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()

@@ -9,7 +9,7 @@ reach an endpoint in the order in which they were appended.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -274,7 +274,7 @@ def lease(
         .where(DELIVERIES.c.endpoint_id == endpoint_id, DELIVERIES.c.position.in_(positions))
         .values(leased_until=until)
     )
-    return taken
+    return [replace(delivery, leased_until=until) for delivery in taken]
 
 
 def mark_delivered(connection: Connection, delivery: Delivery, at: datetime) -> None:
@@ -285,10 +285,14 @@ def mark_delivered(connection: Connection, delivery: Delivery, at: datetime) -> 
 def mark_failed(
     connection: Connection, delivery: Delivery, error: str, *, retry_at: datetime | None, now: datetime
 ) -> None:
-    """The attempt failed; it is made again at ``retry_at``, or never (None): a dead letter."""
+    """The attempt failed; it is made again at ``retry_at``, or never (None): a dead letter.
+
+    Nothing is recorded when the lease has run out and the message is somebody else's by now.
+    """
     values: dict[str, Any] = {"attempts": delivery.attempts + 1, "last_error": error, "leased_until": null()}
     ending = {"dead_at": now} if retry_at is None else {"next_attempt_at": retry_at}
-    connection.execute(_this(delivery).where(_PENDING).values(**values, **ending))
+    mine = and_(_PENDING, DELIVERIES.c.leased_until == delivery.leased_until)
+    connection.execute(_this(delivery).where(mine).values(**values, **ending))
 
 
 def dead_letters(connection: Connection) -> list[Delivery]:

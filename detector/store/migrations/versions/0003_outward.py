@@ -1,4 +1,4 @@
-"""Outwards: outbox, endpoints, deliveries."""
+"""Outwards: outbox, endpoints, deliveries, contacts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,10 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The tables of ``detector.store.outbox``."""
+    """The tables of ``detector.store``: ``outbox``, ``contacts``."""
     _outbox()
     _endpoints()
     _deliveries()
+    _contacts()
 
 
 def _outbox() -> None:
@@ -77,4 +78,15 @@ def _deliveries() -> None:
         ["endpoint_id", "seller_id", "position"],
         postgresql_where=pending,
         sqlite_where=pending,
+    )
+
+
+def _contacts() -> None:
+    op.create_table(
+        "seller_contacts",
+        sa.Column("seller_id", sa.Text, nullable=False),
+        sa.Column("email", sa.Text, nullable=False),
+        sa.Column("language", sa.Text),
+        sa.Column("country", sa.Text),
+        sa.PrimaryKeyConstraint("seller_id", name="pk_seller_contacts"),
     )
