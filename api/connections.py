@@ -58,11 +58,19 @@ class TimedProtocol(HttpToolsProtocol):
         self._no_deadline()
         self._in_headers = True
         super().on_message_complete()
+        self._await_next_request()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete and not self.cycle.more_body:  # nothing is under way
+        self._await_next_request()
+
+    def _await_next_request(self) -> None:
+        if self._is_idle() and not self.transport.is_closing():
             self._within(self.timeout_keep_alive + self.HEADER_SECONDS)
+
+    def _is_idle(self) -> bool:
+        """No request is under way: the last one has been read and answered in full."""
+        return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1.1 request.")
@@ -80,10 +88,12 @@ class TimedProtocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Answer, where no answer has begun, and close."""
+        """Answer a request that has begun and has no answer yet, and close."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        begun = self._is_idle() and self._header_bytes > 0
+        unanswered = self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
+        if begun or unanswered:
             self.transport.write(_problem(status, detail))
         self.transport.close()
 

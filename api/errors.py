@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.refusals import (
+    CursorRefused,
     MalformedBody,
     NotAuthenticated,
     ProviderUnreachable,
@@ -33,6 +34,7 @@ __all__ = ["INTERNAL_ERROR", "MEDIA_TYPE", "STATUS", "add_handlers", "problem", 
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[type[Exception], HTTPStatus] = {
+    CursorRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     MalformedBody: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     RoleRefused: HTTPStatus.FORBIDDEN,

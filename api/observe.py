@@ -8,6 +8,7 @@ import time
 from http import HTTPStatus
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import INTERNAL_ERROR, problem
@@ -15,6 +16,7 @@ from api.metrics import REQUESTS
 
 __all__ = ["Observed"]
 
+_HUNG_UP = 499
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOG = structlog.get_logger("api")
 
@@ -47,6 +49,8 @@ class Observed:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:  # the caller hung up, or was cut off for being slow
+            status = status or _HUNG_UP
         except Exception as error:
             _log_failure(request_id, error)
             if not status:

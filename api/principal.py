@@ -21,7 +21,7 @@ class Principal:
     role: Role
 
 
-def _caller(request: Request) -> Principal:
+async def _caller(request: Request) -> Principal:
     principal: Principal = request.state.principal
     return principal
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from detector.errors import TrueTradeError
 
 __all__ = [
+    "CursorRefused",
     "MalformedBody",
     "NotAuthenticated",
     "ProviderUnreachable",
@@ -49,6 +50,13 @@ class RoleRefused(RequestRefused):
     def __init__(self, role: str, operation: str, allowed: Iterable[str]) -> None:
         super().__init__(f"role {role} may not {operation}. Allowed: {', '.join(sorted(allowed))}.")
         self.role, self.operation = role, operation
+
+
+class CursorRefused(RequestRefused):
+    """The cursor is not one that an earlier page gave."""
+
+    def __init__(self) -> None:
+        super().__init__("this cursor is of no page; cannot go on from it. Send next_cursor as it was given.")
 
 
 class WrongMediaType(RequestRefused):

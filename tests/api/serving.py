@@ -48,6 +48,12 @@ class Server:
         self.process.wait(10)
 
 
+def memory_bytes(pid: int) -> int:
+    """Resident memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
 def prepared(database_url: str) -> dict[str, str]:
     """Make the tables and one key per role, one expired and one revoked (both admin)."""
     engine, now = connect(database_url), datetime.now(UTC)
