@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from detector import enforcement_cli, import_cli, keys_cli, outbox_cli, store_cli
+from detector import enforcement_cli, history_cli, import_cli, keys_cli, outbox_cli, store_cli
 from detector.errors import InputError, TrueTradeError
 
 # The engines are loaded by the command that needs them: `enforce replay` starts in a second, not in ten.
@@ -26,6 +26,7 @@ app.add_typer(import_cli.app, name="import")
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(outbox_cli.app, name="outbox")
 app.add_typer(store_cli.app, name="db")
+app.command()(history_cli.load)
 
 
 @app.callback()

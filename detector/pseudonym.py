@@ -1,4 +1,4 @@
-"""Identity values as pseudonyms: keyed, stable, one way.
+"""Identity values as pseudonyms: keyed, stable, one way; people's names sealed.
 
 A stored pseudonym still joins (the same device is the same pseudonym) but tells nobody without the key
 what the value was. The kind is part of the message, so equal values of different kinds do not match.
@@ -6,6 +6,8 @@ what the value was. The kind is part of the message, so equal values of differen
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import os
 import secrets
@@ -15,14 +17,18 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from detector.errors import TrueTradeError
 
-__all__ = ["IDENTITY_COLUMNS", "PseudonymError", "load_key", "pseudonym", "register_pseudonym"]
+__all__ = ["IDENTITY_COLUMNS", "PseudonymError", "Veil", "load_key", "pseudonym"]
 
 _MIN_KEY_BYTES = 16
-_HEX_DIGITS = 32  # 128 bits of the MAC: no two values of a marketplace collide
+_MAC_BYTES = 16  # no two values of a marketplace collide in 128 bits
+NAME = "name"
+"""Kind of a person's name."""
 
 IDENTITY_COLUMNS: dict[str, dict[str, str]] = {
     "orders": {
@@ -44,37 +50,65 @@ class PseudonymError(TrueTradeError):
 
 
 def pseudonym(key: bytes, kind: str, value: str) -> str:
-    """``kind:`` and 32 hex digits of HMAC-SHA-256 over kind and value.
+    """``kind:`` and 32 hex digits of the keyed BLAKE2b over kind and value.
 
     >>> pseudonym(b"0" * 16, "device", "iphone-7")
-    'device:018e3fb4544fc0d2d9c7664fe91bc5a9'
+    'device:b4cae203855f3f9e414bb8178946b0eb'
     """
-    message = f"{kind}\0{value}".encode()
-    return f"{kind}:{hmac.digest(key, message, 'sha256').hex()[:_HEX_DIGITS]}"
+    mac = hashlib.blake2b(f"{kind}\0{value}".encode(), digest_size=_MAC_BYTES, key=_mac_key(key))
+    return f"{kind}:{mac.hexdigest()}"
 
 
-def register_pseudonym(con: duckdb.DuckDBPyConnection, key: bytes) -> None:
-    """Give ``con`` the SQL function ``pseudonym(kind, value)``, null where the value is null.
+def _mac_key(key: bytes) -> bytes:
+    return key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
 
-    ``SELECT * REPLACE (pseudonym('device', device_id) AS device_id) FROM orders``
+
+class Veil:
+    """Identity values as the store keeps them.
+
+    A person's name is not only compared for equality (did the recipient's wife sign?), so a name is sealed:
+    encrypted with AES-SIV, which gives equal names equal texts and lets ``opened`` read it with the key.
+    Every other value is a one-way ``pseudonym``.
     """
 
-    def over_columns(kinds: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Array:
-        pairs = zip(kinds.to_pylist(), values.to_pylist(), strict=True)
-        return pa.array([_or_null(key, kind, value) for kind, value in pairs], pa.string())
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._cipher = AESSIV(hmac.digest(key, b"names", "sha512"))
 
-    con.create_function(
-        "pseudonym",
-        over_columns,
-        ["VARCHAR", "VARCHAR"],
-        "VARCHAR",
-        type=PythonUDFType.ARROW,
-        null_handling=FunctionNullHandling.SPECIAL,
-    )
+    def veiled(self, kind: str, value: str) -> str:
+        """What is stored in place of ``value``."""
+        if kind != NAME:
+            return pseudonym(self._key, kind, value)
+        sealed = self._cipher.encrypt(value.encode(), None) if value else b""
+        return f"{NAME}:{base64.urlsafe_b64encode(sealed).decode()}"
 
+    def opened(self, sealed: str) -> str:
+        """The name that ``veiled`` sealed. Raises PseudonymError under another key."""
+        try:
+            cipher = base64.urlsafe_b64decode(sealed.removeprefix(f"{NAME}:"))
+            return self._cipher.decrypt(cipher, None).decode() if cipher else ""
+        except (InvalidTag, ValueError):
+            raise PseudonymError(
+                "a stored name was sealed with another pseudonym key; use that one"
+            ) from None
 
-def _or_null(key: bytes, kind: str, value: str | None) -> str | None:
-    return None if value is None else pseudonym(key, kind, value)
+    def register(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Give ``con`` the SQL function ``veiled(kind, value)``, null where the value is null."""
+
+        def over_columns(kinds: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Array:
+            pairs = zip(kinds.to_pylist(), values.to_pylist(), strict=True)
+            return pa.array(
+                [None if value is None else self.veiled(kind, value) for kind, value in pairs], pa.string()
+            )
+
+        con.create_function(
+            "veiled",
+            over_columns,
+            ["VARCHAR", "VARCHAR"],
+            "VARCHAR",
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
 
 
 def load_key(environment: Mapping[str, str], path: Path) -> bytes:

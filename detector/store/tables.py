@@ -1,6 +1,6 @@
 """Every table of the store, collected: importing this module fills ``METADATA``."""
 
-from detector.store import contacts, idempotency, keys, outbox
+from detector.store import contacts, facts, idempotency, keys, outbox
 from detector.store.columns import METADATA
 
-__all__ = ["METADATA", "contacts", "idempotency", "keys", "outbox"]
+__all__ = ["METADATA", "contacts", "facts", "idempotency", "keys", "outbox"]

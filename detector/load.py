@@ -1,0 +1,126 @@
+"""Bulk loading: a folder of history into the store, through the same checks as a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from sqlalchemy import Connection, Engine, Index, select, text
+from sqlalchemy import column as sql_column
+from sqlalchemy import table as sql_table
+
+from detector import contract
+from detector.ingest import Ingested, ingest
+from detector.job import connect
+from detector.pseudonym import IDENTITY_COLUMNS, Veil
+from detector.store.facts import FACTS, report, upsert
+from features.online import MARKET_COLUMNS
+
+__all__ = ["load"]
+
+_BLOCK = 20_000
+"""Rows that are in Python's hands at one time."""
+
+Progress = Callable[[str, int], None]
+
+
+def load(
+    engine: Engine, folder: Path, veil: Veil, *, mapping: Path | None = None, progress: Progress | None = None
+) -> tuple[dict[str, int], int]:
+    """Store every clean row of ``folder``; a stored row with the same key is replaced. All of it or nothing.
+
+    Returns
+    -------
+    dict, int
+        Rows stored per table, and rows that were rejected as ``ingest`` rejects them.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be read.
+    """
+    with connect() as con:
+        ingested = ingest(folder, con, mapping=mapping)
+        veil.register(con)
+        with engine.begin() as connection:
+            indexes = [index for table in FACTS.values() for index in table.indexes]
+            _drop(connection, indexes)
+            for name, table in contract.INPUT_TABLES.items():
+                _copy(connection, con, table)
+                if progress:
+                    progress(name, ingested.counts[name].rows_kept)
+            for index in indexes:
+                index.create(connection)
+            report(connection, _told(con))
+    stored = {name: ingested.counts[name].rows_kept for name in contract.INPUT_TABLES}
+    return stored, _rejected(ingested)
+
+
+def _rejected(ingested: Ingested) -> int:
+    return sum(count.rows_rejected for count in ingested.counts.values())
+
+
+def _drop(connection: Connection, indexes: Iterable[Index]) -> None:
+    """Indexes are built once at the end: ten times faster than row by row."""
+    for index in indexes:
+        index.drop(connection)
+
+
+def _told(con: duckdb.DuckDBPyConnection) -> set[str]:
+    told = set()
+    for name in MARKET_COLUMNS:
+        table, column = name.split(".")
+        if con.execute(f"SELECT 1 FROM {table} WHERE {column} IS NOT NULL LIMIT 1").fetchall():
+            told.add(name)
+    return told
+
+
+def _copy(connection: Connection, con: duckdb.DuckDBPyConnection, table: contract.Table) -> None:
+    rows = _rows(con, table)
+    if connection.dialect.name == "postgresql":
+        _copy_in(connection, table.name, rows)
+    else:
+        compiled = upsert(connection, FACTS[table.name]).compile(dialect=connection.dialect)
+        assert compiled.positiontup == [column.name for column in FACTS[table.name].c]
+        with closing(_cursor(connection)) as cursor:
+            cursor.executemany(str(compiled), rows)
+
+
+def _copy_in(connection: Connection, name: str, rows: Iterator[Sequence[Any]]) -> None:
+    """PostgreSQL's own bulk path, into a table beside and over from there."""
+    connection.execute(text(f"CREATE TEMP TABLE incoming (LIKE {name}) ON COMMIT DROP"))
+    with closing(_cursor(connection)) as cursor, cursor.copy("COPY incoming FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    incoming = sql_table("incoming", *(sql_column(column.name) for column in FACTS[name].c))
+    connection.execute(upsert(connection, FACTS[name], select(incoming)))
+    connection.execute(text("DROP TABLE incoming"))
+
+
+def _cursor(connection: Connection) -> Any:
+    return connection.connection.cursor()
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: contract.Table) -> Iterator[Sequence[Any]]:
+    """The clean rows as the database's drivers take them, in the order of the table's columns."""
+    found = con.execute(f"SELECT {', '.join(_expressions(table))} FROM {table.name}")
+    while block := found.fetchmany(_BLOCK):
+        yield from block
+
+
+def _expressions(table: contract.Table) -> list[str]:
+    named = {column.name: column.name for column in table.columns}
+    named |= {name: f"veiled({kind}, {name})" for name, kind in _kinds(table).items()}
+    named |= {c.name: f"epoch_us({c.name})" for c in table.columns if c.kind == "timestamp"}
+    digest = f"veiled('row', {table.name}::VARCHAR)"
+    return [named.get(column.name, digest) for column in FACTS[table.name].c]
+
+
+def _kinds(table: contract.Table) -> dict[str, str]:
+    """Identity column → SQL of the kind of its values."""
+    if table.name == "account_identifiers":
+        return {"identifier_value": "identifier_kind"}
+    return {name: f"'{kind}'" for name, kind in IDENTITY_COLUMNS.get(table.name, {}).items()}

@@ -1,0 +1,156 @@
+"""The facts: one database table per table of the data contract, identity values veiled as they enter.
+
+A row that comes again under its key replaces the stored one: an order is told again whenever its state
+changes, a correction is the same row with other content, and what comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Insert,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.types import TypeEngine
+
+from detector import contract
+from detector.pseudonym import IDENTITY_COLUMNS, Veil
+from detector.store.columns import METADATA, Instant
+from features.velocity import AGGREGATES
+
+__all__ = [
+    "FACTS",
+    "REPORTED",
+    "ROW_DIGEST",
+    "Row",
+    "put",
+    "report",
+    "reported",
+    "upsert",
+    "veiled",
+    "window_indexes",
+]
+
+Row = Mapping[str, Any]
+
+ROW_DIGEST = "row_digest"
+"""Key of a table whose rows have none: the digest of all that the row says."""
+
+_TYPES: dict[contract.Kind, type[TypeEngine[Any]]] = {
+    "string": Text,
+    "currency": Text,
+    "country": Text,
+    "timestamp": Instant,
+    "int": BigInteger,
+    "float": Double,
+    "bool": Boolean,
+}
+
+
+def key_of(table: contract.Table) -> tuple[str, ...]:
+    """The columns that make a stored row unique."""
+    return table.key or (ROW_DIGEST,)
+
+
+def _table(table: contract.Table) -> Table:
+    key = key_of(table)
+    digest = [] if table.key else [Column(ROW_DIGEST, Text, primary_key=True)]
+    columns = [
+        Column(column.name, _TYPES[column.kind], primary_key=column.name in key, nullable=not column.required)
+        for column in table.columns
+    ]
+    # rows of a key of several columns are looked up by its first ones: they lie in its order
+    return Table(table.name, METADATA, *digest, *columns, sqlite_with_rowid=len(key) == 1)
+
+
+FACTS: dict[str, Table] = {name: _table(table) for name, table in contract.INPUT_TABLES.items()}
+"""Contract table name → database table, with the contract's columns."""
+
+Index("ix_shipments_order_id", FACTS["shipments"].c.order_id)
+Index("ix_reviews_order_id", FACTS["reviews"].c.order_id)
+
+
+def window_indexes() -> list[Index]:
+    """One covering index per key of the trailing windows: the key, the time, all that its aggregates read."""
+    orders = FACTS["orders"]
+    read: dict[tuple[str, ...], set[str]] = {}
+    for aggregate in AGGREGATES:
+        money = {"currency"} if aggregate.function == "sum" else set()
+        read.setdefault(aggregate.key, set()).update(money, {aggregate.column} if aggregate.column else ())
+    return [
+        Index(
+            f"ix_orders_window_{'_'.join(key)}",
+            *(orders.c[name] for name in (*key, "created_at", *sorted(columns - set(key)))),
+        )
+        for key, columns in read.items()
+    ]
+
+
+window_indexes()
+
+REPORTED = Table("reported", METADATA, Column("fact", Text, primary_key=True))
+"""What the market has ever told: a column that nobody fills is unknown, one that is empty here is not."""
+
+
+def reported(connection: Connection) -> set[str]:
+    """The facts (``table.column``, or ``table``) that the market has told at least once."""
+    return set(connection.scalars(select(REPORTED.c.fact)))
+
+
+def report(connection: Connection, facts: Iterable[str]) -> None:
+    """Note that the market tells of these."""
+    rows = [{"fact": fact} for fact in sorted(facts)]
+    if rows:
+        connection.execute(_insert(connection, REPORTED).on_conflict_do_nothing(), rows)
+
+
+def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
+    """The row as it is stored: every column of the table, identity values veiled."""
+    stored: dict[str, Any] = {name: row.get(name) for name in contract.INPUT_TABLES[table].column_names}
+    kinds: Mapping[str, Any] = IDENTITY_COLUMNS.get(table, {})
+    if table == "account_identifiers":
+        kinds = {"identifier_value": stored["identifier_kind"]}
+    for name, kind in kinds.items():
+        if stored[name] is not None:
+            stored[name] = veil.veiled(kind, stored[name])
+    return stored
+
+
+def put(connection: Connection, table: str, rows: Sequence[Row]) -> None:
+    """Store rows as ``veiled`` gives them; of rows with one key the last stays."""
+    if rows:
+        connection.execute(upsert(connection, FACTS[table]), [dict(row) for row in rows])
+
+
+def upsert(connection: Connection, table: Table, source: Select[Any] | None = None) -> Insert:
+    """Insert whole rows, given one by one or as the select of all columns; a stored row with the key is replaced."""
+    names = [column.name for column in table.c]
+    statement = _insert(connection, table)
+    if source is None:
+        statement = statement.values({name: bindparam(name) for name in names})
+    else:
+        statement = statement.from_select(names, source)
+    key = [column.name for column in table.primary_key]
+    rest = {name: statement.excluded[name] for name in names if name not in key}
+    kept = {"index_elements": key, "set_": rest}
+    chosen: Insert = statement.on_conflict_do_update(**kept) if rest else statement.on_conflict_do_nothing()
+    return chosen
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """The dialect's own insert: what to do on conflict is not in the SQL standard."""
+    return {"sqlite": sqlite_insert, "postgresql": postgresql_insert}[connection.dialect.name](table)
