@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from detector.enforcement.book import Book
 from detector.enforcement.days import format_instant
-from detector.enforcement.events import NoticeSent
+from detector.enforcement.events import Event, NoticeSent
 from detector.enforcement.ledger import SELLER_ACCOUNTS, balance, total
 from detector.enforcement.state import Case, Hold, SellerState, Violation
 from detector.enforcement.status import (
@@ -23,18 +23,26 @@ from detector.enforcement.status import (
     term_ends_at,
     violation_status,
 )
+from detector.policy.schema import Policy
 
-__all__ = ["book_view", "case_view", "hold_view", "measure_view", "seller_view", "violation_view"]
+__all__ = ["book_view", "case_view", "hold_view", "market_view", "measure_view", "seller_view", "violation_view"]
 
 Json = dict[str, Any]
 
 
 def book_view(book: Book, at: datetime) -> Json:
     """The whole state as of ``at``, which is not before the book's latest event; ``refused`` is left out."""
-    sellers = book.sellers.values()
+    notices = ((recorded.seller_id, recorded.event) for recorded in book.history)
+    return market_view(list(book.sellers.values()), notices, book.policy, at)
+
+
+def market_view(
+    sellers: Collection[SellerState], events: Iterable[tuple[str, Event]], policy: Policy, at: datetime
+) -> Json:
+    """The state of these sellers as of ``at``; ``events`` (seller id, event) are where notices are found."""
     return {
         "as_of": format_instant(at),
-        "policy": {"version": book.policy.version, "sha256": book.policy.sha256},
+        "policy": {"version": policy.version, "sha256": policy.sha256},
         "sellers": {state.seller_id: seller_view(state, at) for state in sellers},
         "cases": {case.case_id: case_view(case) for state in sellers for case in state.cases.values()},
         "violations": {
@@ -47,11 +55,7 @@ def book_view(book: Book, at: datetime) -> Json:
             for state in sellers
             for hold in state.holds.values()
         },
-        "notices": [
-            _notice(recorded.seller_id, recorded.event)
-            for recorded in book.history
-            if isinstance(recorded.event, NoticeSent)
-        ],
+        "notices": [_notice(seller_id, sent) for seller_id, sent in events if isinstance(sent, NoticeSent)],
         "ledger": _ledger(sellers),
     }
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 __all__ = [
     "SEVERITIES",
     "Appeals",
+    "Cases",
     "Clause",
     "Enforcement",
     "Holds",
@@ -132,12 +133,29 @@ class NonAppealable(Section):
 
 
 class Appeals(Section):
-    """The two appeal windows in calendar days, and who has none (policy §5)."""
+    """The two appeal windows in calendar days, and who has none (policy §5).
+
+    ``reminder_days`` before a window closes the seller is reminded of it.
+    """
 
     first_days: Days
     second_days: Days
     suspends_penalty: bool
+    reminder_days: Days = 3
     non_appealable: tuple[NonAppealable, ...]
+
+
+class Cases(Section):
+    """When cases are opened without a scan, and how long they may take.
+
+    Within ``days``: so many ``reports`` about a seller, or so many orders that scoring has ``held_orders``.
+    ``due_days``: calendar days until a case should be decided.
+    """
+
+    days: Days = 30
+    reports: Annotated[int, Field(ge=1)] = 3
+    held_orders: Annotated[int, Field(ge=1)] = 5
+    due_days: Days = 14
 
 
 class Enforcement(Section):
@@ -152,3 +170,4 @@ class Enforcement(Section):
     measures: dict[str, Measure]
     by_occurrence: tuple[OccurrenceStep, ...]
     by_points: tuple[PointsStep, ...]
+    cases: Cases = Cases()

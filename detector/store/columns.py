@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, MetaData
+from sqlalchemy import JSON, BigInteger, ColumnElement, Connection, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["METADATA", "Instant", "Json", "from_micros", "to_micros"]
+__all__ = ["METADATA", "Instant", "Json", "by_bytes", "from_micros", "to_micros"]
 
 METADATA = MetaData(
     naming_convention={
@@ -56,3 +56,8 @@ class Instant(TypeDecorator[datetime]):
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A JSON document."""
+
+
+def by_bytes(connection: Connection, column: ColumnElement[str]) -> ColumnElement[str]:
+    """``column`` to be sorted as Python sorts text, whatever the database's language."""
+    return column.collate("C") if connection.dialect.name == "postgresql" else column

@@ -1,6 +1,17 @@
 """Every table of the store, collected: importing this module fills ``METADATA``."""
 
-from detector.store import contacts, facts, idempotency, keys, outbox
+from detector.store import audit, case_files, contacts, events, facts, idempotency, keys, outbox, projections
 from detector.store.columns import METADATA
 
-__all__ = ["METADATA", "contacts", "facts", "idempotency", "keys", "outbox"]
+__all__ = [
+    "METADATA",
+    "audit",
+    "case_files",
+    "contacts",
+    "events",
+    "facts",
+    "idempotency",
+    "keys",
+    "outbox",
+    "projections",
+]

@@ -1,0 +1,200 @@
+"""Takes commands in one transaction each: events, projections, messages and the audit entry, or a refusal.
+
+What a command does is decided by ``detector.enforcement`` alone; here it is looked up and written down. When
+two writers meet, one of them starts anew: the unique keys of the store see to it that none gets lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from detector.desk.announcing import announce
+from detector.desk.priority import harm
+from detector.enforcement.codec import content_of
+from detector.enforcement.commands import Command
+from detector.enforcement.days import EARLIEST, end_of_day
+from detector.enforcement.events import CaseExtended, CaseOpened, Event
+from detector.enforcement.evolve import fold
+from detector.enforcement.intake import Known, take_in
+from detector.enforcement.refusals import Refusal
+from detector.enforcement.routing import Subject, created_by, subject_of
+from detector.enforcement.state import SellerState
+from detector.enforcement.view import market_view
+from detector.policy.schema import Policy
+from detector.store import audit, case_files
+from detector.store.events import (
+    Stored,
+    Stream,
+    StreamMoved,
+    append,
+    is_seller,
+    load_stream,
+    notices_of,
+    state_as_of,
+)
+from detector.store.projections import owner_of, project
+
+__all__ = ["Desk", "Receipt"]
+
+T = TypeVar("T")
+_ATTEMPTS = 20
+_CLOCK_SKEW = timedelta(seconds=5)
+"""Clocks of several servers differ; a command that seems to lie so little before the seller's last event is
+taken at that event's time."""
+_CONFLICTS = ("40001", "40P01")
+"""SQLSTATE of a serialization failure and of a deadlock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An accepted command.
+
+    Attributes
+    ----------
+    command
+        As it was taken; ``at`` is the time of its events.
+    seller_id
+        Whom it concerned, None for a time marker.
+    first_sequence
+        Place of its first event in the seller's stream, None when it caused none.
+    events
+        What it caused.
+    repeated
+        The key had been taken before with the same content: nothing happened a second time.
+    """
+
+    command: Command
+    seller_id: str | None
+    first_sequence: int | None
+    events: tuple[Event, ...]
+    repeated: bool
+
+
+class Desk:
+    """Enforcement over a database. Thread-safe: it keeps nothing but the engine and the policy."""
+
+    def __init__(self, engine: Engine, policy: Policy) -> None:
+        self.engine = engine
+        self.policy = policy
+
+    def submit(self, command: Command) -> Receipt | Refusal:
+        """Take a command in, or refuse it; either is in the audit log when this returns."""
+        return self.transact(lambda connection, lock: self.submit_in(connection, command, lock=lock))
+
+    def transact(self, work: Callable[[Connection, bool], T]) -> T:
+        """Run ``work`` in a transaction; anew when another writer came in between, now with locks."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection, attempt > 0)
+            except (StreamMoved, DBAPIError) as error:
+                if not _is_conflict(error) or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def submit_in(self, connection: Connection, command: Command, *, lock: bool) -> Receipt | Refusal:
+        """``submit`` within the caller's transaction.
+
+        The stream is read before the key is looked up: who took the same key meanwhile has then either been
+        seen, or has moved the stream, which is noticed when events are appended.
+        """
+        subject = subject_of(command)
+        seller_id = _owner(connection, subject) if subject else None
+        stream = load_stream(connection, seller_id, lock=lock) if seller_id is not None else None
+        command = _on_time(command, stream)
+        known = _known(connection, command, stream)
+        answer = take_in(command, known, self.policy)
+        if isinstance(answer, Refusal):
+            audit.record(connection, _entry(command, error=answer.name, detail=str(answer)))
+            return answer
+        if known.answered is None:
+            self._write_down(connection, command, stream, answer)
+        return Receipt(command, seller_id, _first(stream, answer), answer, known.answered is not None)
+
+    def _write_down(
+        self, connection: Connection, command: Command, stream: Stream | None, events: tuple[Event, ...]
+    ) -> None:
+        stored: list[Stored] = []
+        if stream and events:
+            stored = append(connection, stream, command.key, events)
+            after = fold(stream.state, events)
+            project(connection, stream.state, after, self.policy.enforcement.appeals.reminder_days)
+            self._keep_file(connection, after, events)
+            announce(connection, after, stored[0].sequence, events, self.policy)
+        audit.record(connection, _entry(command, events=stored))
+
+    def _keep_file(self, connection: Connection, state: SellerState, events: tuple[Event, ...]) -> None:
+        """Every case has a file; what people know better of its priority comes with evidence."""
+        enforcement = self.policy.enforcement
+        for event in events:
+            if isinstance(event, CaseOpened):
+                due_at = end_of_day(event.at, enforcement.cases.due_days, self.policy.zone)
+                priority = harm(state.cases[event.case_id], enforcement.severity)
+                case_files.open_file(
+                    connection, event.case_id, state.seller_id, priority=priority, hint=None, due_at=due_at
+                )
+            elif isinstance(event, CaseExtended):
+                priority = harm(state.cases[event.case_id], enforcement.severity)
+                case_files.set_priority(connection, event.case_id, priority)
+
+    def note_malformed(self, data: Mapping[str, Any], refusal: Refusal, actor: Mapping[str, str], now: datetime) -> None:
+        """Record a command that could not even be read."""
+        raise NotImplementedError
+
+    def state(self, seller_id: str, as_of: datetime) -> SellerState:
+        """The seller's state when everything up to and including ``as_of`` had happened."""
+        with self.engine.connect().execution_options(reads_only=True) as connection:
+            return state_as_of(connection, seller_id, as_of)
+
+    def view(self, seller_id: str, as_of: datetime) -> dict[str, Any]:
+        """The seller's state as of an instant, with the names of the enforcement contract."""
+        with self.engine.connect().execution_options(reads_only=True) as connection:
+            state = state_as_of(connection, seller_id, as_of)
+            notices = [(seller_id, sent) for sent in notices_of(connection, seller_id) if sent.at <= as_of]
+        return market_view([state], notices, self.policy, as_of)
+
+
+def _is_conflict(error: Exception) -> bool:
+    if isinstance(error, StreamMoved | IntegrityError):
+        return True
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _CONFLICTS
+
+
+def _owner(connection: Connection, subject: Subject) -> str | None:
+    kind, subject_id = subject
+    return subject_id if kind == "seller" else owner_of(connection, subject)
+
+
+def _on_time(command: Command, stream: Stream | None) -> Command:
+    if stream and stream.latest - _CLOCK_SKEW <= command.at < stream.latest:
+        return replace(command, at=stream.latest)
+    return command
+
+
+def _known(connection: Connection, command: Command, stream: Stream | None) -> Known:
+    created = created_by(command)
+    return Known(
+        answered=audit.answered(connection, command.key),
+        latest=stream.latest if stream else EARLIEST,
+        state=stream.state if stream else None,
+        owner_of_new_id=_owner(connection, created) if created else None,
+        actor_is_seller=command.actor.role == "seller" and is_seller(connection, command.actor.id),
+    )
+
+
+def _first(stream: Stream | None, events: tuple[Event, ...]) -> int | None:
+    return stream.sequence + 1 if stream and events else None
+
+
+def _entry(command: Command, **outcome: Any) -> audit.Entry:
+    actor = command.actor
+    content = content_of(command)
+    return audit.Entry(
+        command.at, actor.id, actor.role, command.type, command.key, content, **outcome
+    )

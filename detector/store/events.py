@@ -1,0 +1,239 @@
+"""The event streams of enforcement: one per seller, append-only, guarded by optimistic concurrency.
+
+A writer reads a stream, decides, and appends behind the sequence it read; who comes second is told so
+(``StreamMoved``, or the database's own refusal of a second event at the same place) and starts anew. The
+stored state is a cache: without it, or with one of another form, the events are folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Connection, Row, Table, Text, case, insert, select, update
+
+from detector.enforcement.codec import (
+    event_type,
+    read_event,
+    read_state,
+    state_form,
+    write_event,
+    write_state,
+)
+from detector.enforcement.days import EARLIEST
+from detector.enforcement.events import Event
+from detector.enforcement.evolve import evolve, fold
+from detector.enforcement.state import SellerState
+from detector.errors import TrueTradeError
+from detector.store.columns import METADATA, Instant, by_bytes
+
+__all__ = [
+    "EVENTS",
+    "STREAMS",
+    "Stored",
+    "Stream",
+    "StreamMoved",
+    "all_events",
+    "append",
+    "cache_of",
+    "event_row",
+    "is_seller",
+    "load_stream",
+    "load_streams",
+    "read_events",
+    "state_as_of",
+]
+
+STREAMS = Table(
+    "enforcement_sellers",
+    METADATA,
+    Column("seller_id", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("latest", Instant, nullable=False),
+    Column("state", Text),
+    Column("state_form", Text),
+    Column("state_sequence", BigInteger),
+    Column("state_at", Instant),
+)
+
+EVENTS = Table(
+    "enforcement_events",
+    METADATA,
+    Column("seller_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_CACHE_EVERY = 64
+"""Events after which the state is stored anew: no more than so many are folded to know the present."""
+
+
+class StreamMoved(TrueTradeError):
+    """Another writer has appended to a seller's stream since it was read; read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A seller's stream as it was read.
+
+    ``sequence`` is that of the last event and ``cached`` that of the last one in the stored state; 0: none.
+    """
+
+    state: SellerState
+    sequence: int
+    latest: datetime
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as it is stored: ``data`` is its JSON text, ``key`` that of the command that caused it."""
+
+    seller_id: str
+    sequence: int
+    key: str
+    type: str
+    at: datetime
+    data: str
+
+    @property
+    def event(self) -> Event:
+        return read_event(self.type, self.data)
+
+
+def load_stream(connection: Connection, seller_id: str, *, lock: bool = False) -> Stream:
+    """The seller's stream; an empty one for a seller not seen before. See ``load_streams``."""
+    return load_streams(connection, [seller_id], lock=lock)[seller_id]
+
+
+def load_streams(
+    connection: Connection, seller_ids: Sequence[str], *, lock: bool = False
+) -> Mapping[str, Stream]:
+    """The streams of up to a few hundred sellers.
+
+    With ``lock`` nobody else appends to them until the transaction ends (on PostgreSQL; a transaction on
+    SQLite that writes is alone anyway).
+
+    Raises
+    ------
+    StreamMoved
+        Somebody appended between the two queries.
+    """
+    query = select(STREAMS).where(STREAMS.c.seller_id.in_(seller_ids)).order_by(STREAMS.c.seller_id)
+    streams = {seller_id: Stream(SellerState(seller_id), 0, EARLIEST) for seller_id in seller_ids}
+    ends = {}
+    for head in connection.execute(query.with_for_update() if lock else query):
+        streams[head.seller_id], ends[head.seller_id] = _cached(head), head
+    for stored in _after_caches(connection, list(ends)):
+        before = streams[stored.seller_id]
+        state = evolve(before.state, stored.event)
+        streams[stored.seller_id] = Stream(state, stored.sequence, stored.at, before.cached)
+    for seller_id, head in ends.items():
+        if streams[seller_id].sequence != head.sequence:
+            raise StreamMoved(f"the stream of seller {seller_id} moved while it was read; read it again")
+    return streams
+
+
+def _cached(head: Row[tuple[object, ...]]) -> Stream:
+    """The stream up to its stored state, from the beginning when there is none that can be read."""
+    if head.state_form != state_form():
+        return Stream(SellerState(head.seller_id), 0, EARLIEST)
+    return Stream(read_state(head.state), head.state_sequence, head.state_at, head.state_sequence)
+
+
+def _after_caches(connection: Connection, seller_ids: Sequence[str]) -> Iterator[Stored]:
+    cached = case((STREAMS.c.state_form == state_form(), STREAMS.c.state_sequence), else_=0)
+    query = (
+        select(EVENTS)
+        .join(STREAMS, EVENTS.c.seller_id == STREAMS.c.seller_id)
+        .where(EVENTS.c.seller_id.in_(seller_ids), EVENTS.c.sequence > cached)
+        .order_by(EVENTS.c.seller_id, EVENTS.c.sequence)
+    )
+    return (_stored(row) for row in connection.execute(query))
+
+
+def state_as_of(connection: Connection, seller_id: str, as_of: datetime) -> SellerState:
+    """The seller's state when everything up to and including ``as_of`` had happened."""
+    head = connection.execute(select(STREAMS).where(STREAMS.c.seller_id == seller_id)).first()
+    stream = _cached(head) if head else Stream(SellerState(seller_id), 0, EARLIEST)
+    if stream.latest > as_of:
+        stream = Stream(SellerState(seller_id), 0, EARLIEST)
+    later = _of_seller(connection, seller_id, stream.sequence + 1)
+    return fold(stream.state, (stored.event for stored in later if stored.at <= as_of))
+
+
+def append(connection: Connection, stream: Stream, key: str, events: Sequence[Event]) -> list[Stored]:
+    """Append what the command ``key`` caused (at least one event) behind ``stream``.
+
+    Raises
+    ------
+    StreamMoved
+        The stream is longer than when it was read.
+    """
+    seller_id = stream.state.seller_id
+    stored = [
+        Stored(seller_id, sequence, key, event_type(event), event.at, write_event(event))
+        for sequence, event in enumerate(events, start=stream.sequence + 1)
+    ]
+    _advance(connection, stream, fold(stream.state, events), stored[-1])
+    connection.execute(insert(EVENTS), [event_row(one) for one in stored])
+    return stored
+
+
+def _advance(connection: Connection, stream: Stream, after: SellerState, last: Stored) -> None:
+    values: dict[str, object] = {"sequence": last.sequence, "latest": last.at}
+    if last.sequence - stream.cached >= _CACHE_EVERY:
+        values |= cache_of(after, last.sequence, last.at)
+    if not stream.sequence:
+        connection.execute(insert(STREAMS).values(seller_id=last.seller_id, **values))
+        return
+    mine = (STREAMS.c.seller_id == last.seller_id, STREAMS.c.sequence == stream.sequence)
+    if connection.execute(update(STREAMS).where(*mine).values(values)).rowcount != 1:
+        raise StreamMoved(f"the stream of seller {last.seller_id} is behind {stream.sequence}; read it again")
+
+
+def cache_of(state: SellerState, sequence: int, at: datetime) -> dict[str, object]:
+    """The columns of ``STREAMS`` that keep ``state``, which event ``sequence`` led to."""
+    cached = {"state": write_state(state), "state_form": state_form()}
+    return {**cached, "state_sequence": sequence, "state_at": at}
+
+
+def event_row(stored: Stored) -> dict[str, object]:
+    """The event as a row of ``EVENTS``."""
+    return {name: getattr(stored, name) for name in EVENTS.c.keys()}  # noqa: SIM118
+
+
+def read_events(connection: Connection, seller_id: str, first: int, count: int) -> tuple[Event, ...]:
+    """``count`` events of the stream from sequence ``first`` on."""
+    return tuple(stored.event for stored in _of_seller(connection, seller_id, first, first + count - 1))
+
+
+def _of_seller(
+    connection: Connection, seller_id: str, first: int, last: int | None = None
+) -> Iterator[Stored]:
+    query = select(EVENTS).where(EVENTS.c.seller_id == seller_id, EVENTS.c.sequence >= first)
+    if last is not None:
+        query = query.where(EVENTS.c.sequence <= last)
+    return (_stored(row) for row in connection.execute(query.order_by(EVENTS.c.sequence)))
+
+
+def all_events(connection: Connection) -> Iterator[Stored]:
+    """Every event, seller by seller in the order of their ids, without holding them all in memory."""
+    query = select(EVENTS).order_by(by_bytes(connection, EVENTS.c.seller_id), EVENTS.c.sequence)
+    rows = connection.execute(query, execution_options={"yield_per": 5000})
+    return (_stored(row) for row in rows)
+
+
+def _stored(row: Row[tuple[object, ...]]) -> Stored:
+    return Stored(row.seller_id, row.sequence, row.key, row.type, row.at, row.data)
+
+
+def is_seller(connection: Connection, seller_id: str) -> bool:
+    """Whether the seller has a stream."""
+    query = select(STREAMS.c.seller_id).where(STREAMS.c.seller_id == seller_id)
+    return connection.execute(query).first() is not None
