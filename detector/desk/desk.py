@@ -6,8 +6,9 @@ two writers meet, one of them starts anew: the unique keys of the store see to i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,13 +16,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from detector.desk.announcing import announce
-from detector.desk.priority import harm
 from detector.enforcement.codec import content_of
-from detector.enforcement.commands import Command
-from detector.enforcement.days import EARLIEST, end_of_day
+from detector.enforcement.commands import Actor, Command
+from detector.enforcement.days import EARLIEST, end_of_day, format_instant
 from detector.enforcement.events import CaseExtended, CaseOpened, Event
 from detector.enforcement.evolve import fold
 from detector.enforcement.intake import Known, take_in
+from detector.enforcement.ladder import expected_harm
+from detector.enforcement.parse import parse_command
 from detector.enforcement.refusals import Refusal
 from detector.enforcement.routing import Subject, created_by, subject_of
 from detector.enforcement.state import SellerState
@@ -33,9 +35,9 @@ from detector.store.events import (
     Stream,
     StreamMoved,
     append,
+    events_of_type,
     is_seller,
     load_stream,
-    notices_of,
     state_as_of,
 )
 from detector.store.projections import owner_of, project
@@ -61,8 +63,6 @@ class Receipt:
         As it was taken; ``at`` is the time of its events.
     seller_id
         Whom it concerned, None for a time marker.
-    first_sequence
-        Place of its first event in the seller's stream, None when it caused none.
     events
         What it caused.
     repeated
@@ -71,7 +71,6 @@ class Receipt:
 
     command: Command
     seller_id: str | None
-    first_sequence: int | None
     events: tuple[Event, ...]
     repeated: bool
 
@@ -86,6 +85,19 @@ class Desk:
     def submit(self, command: Command) -> Receipt | Refusal:
         """Take a command in, or refuse it; either is in the audit log when this returns."""
         return self.transact(lambda connection, lock: self.submit_in(connection, command, lock=lock))
+
+    def submit_data(
+        self, kind: str, fields: Mapping[str, Any], *, key: str, actor: Actor, now: datetime
+    ) -> Receipt | Refusal:
+        """``submit`` for a command whose own fields are not known to be well-formed."""
+        common = {"type": kind, "key": key, "at": format_instant(now), "actor": asdict(actor)}
+        try:
+            command = parse_command({**fields, **common})
+        except Refusal as refusal:
+            entry = audit.Entry(now, actor.id, actor.role, kind, key, json.dumps(fields), *_why(refusal))
+            self.transact(lambda connection, lock: audit.record(connection, entry))
+            return refusal
+        return self.submit(command)
 
     def transact(self, work: Callable[[Connection, bool], T]) -> T:
         """Run ``work`` in a transaction; anew when another writer came in between, now with locks."""
@@ -111,11 +123,11 @@ class Desk:
         known = _known(connection, command, stream)
         answer = take_in(command, known, self.policy)
         if isinstance(answer, Refusal):
-            audit.record(connection, _entry(command, error=answer.name, detail=str(answer)))
+            audit.record(connection, _entry(command, why=_why(answer)))
             return answer
         if known.answered is None:
             self._write_down(connection, command, stream, answer)
-        return Receipt(command, seller_id, _first(stream, answer), answer, known.answered is not None)
+        return Receipt(command, seller_id, answer, known.answered is not None)
 
     def _write_down(
         self, connection: Connection, command: Command, stream: Stream | None, events: tuple[Event, ...]
@@ -135,17 +147,13 @@ class Desk:
         for event in events:
             if isinstance(event, CaseOpened):
                 due_at = end_of_day(event.at, enforcement.cases.due_days, self.policy.zone)
-                priority = harm(state.cases[event.case_id], enforcement.severity)
+                priority = expected_harm(state.cases[event.case_id], enforcement.severity)
                 case_files.open_file(
                     connection, event.case_id, state.seller_id, priority=priority, hint=None, due_at=due_at
                 )
             elif isinstance(event, CaseExtended):
-                priority = harm(state.cases[event.case_id], enforcement.severity)
+                priority = expected_harm(state.cases[event.case_id], enforcement.severity)
                 case_files.set_priority(connection, event.case_id, priority)
-
-    def note_malformed(self, data: Mapping[str, Any], refusal: Refusal, actor: Mapping[str, str], now: datetime) -> None:
-        """Record a command that could not even be read."""
-        raise NotImplementedError
 
     def state(self, seller_id: str, as_of: datetime) -> SellerState:
         """The seller's state when everything up to and including ``as_of`` had happened."""
@@ -156,8 +164,10 @@ class Desk:
         """The seller's state as of an instant, with the names of the enforcement contract."""
         with self.engine.connect().execution_options(reads_only=True) as connection:
             state = state_as_of(connection, seller_id, as_of)
-            notices = [(seller_id, sent) for sent in notices_of(connection, seller_id) if sent.at <= as_of]
-        return market_view([state], notices, self.policy, as_of)
+            sent = [
+                one.event for one in events_of_type(connection, seller_id, "notice_sent") if one.at <= as_of
+            ]
+        return market_view([state], [(seller_id, notice) for notice in sent], self.policy, as_of)
 
 
 def _is_conflict(error: Exception) -> bool:
@@ -188,13 +198,14 @@ def _known(connection: Connection, command: Command, stream: Stream | None) -> K
     )
 
 
-def _first(stream: Stream | None, events: tuple[Event, ...]) -> int | None:
-    return stream.sequence + 1 if stream and events else None
+def _why(refusal: Refusal) -> tuple[str, str]:
+    return refusal.name, str(refusal).encode(errors="backslashreplace").decode()
 
 
-def _entry(command: Command, **outcome: Any) -> audit.Entry:
+def _entry(
+    command: Command, *, why: tuple[str, str] | None = None, events: Sequence[Stored] = ()
+) -> audit.Entry:
     actor = command.actor
-    content = content_of(command)
-    return audit.Entry(
-        command.at, actor.id, actor.role, command.type, command.key, content, **outcome
-    )
+    error, detail = why or (None, None)
+    kind, content = command.type, content_of(command)
+    return audit.Entry(command.at, actor.id, actor.role, kind, command.key, content, error, detail, events)

@@ -70,7 +70,10 @@ def _all_or_money(scope: object) -> object:
 
 
 Instant = Annotated[datetime, BeforeValidator(parse_instant)]
-Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00]+$")]
+MAX_ID_CHARS = 200
+"""The longest id: three of four bytes a character still fit into one index entry of a database."""
+Words = Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00]+$")]
+Id = Annotated[Words, StringConstraints(max_length=MAX_ID_CHARS)]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 Amount = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
@@ -241,7 +244,7 @@ class FileAppeal(Command):
 
     appeal_id: Id
     violation_id: Id
-    documents: tuple[Id | dict[str, object], ...] | None = None
+    documents: tuple[Words | dict[str, object], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +255,7 @@ class DecideAppeal(Command):
 
     appeal_id: Id
     outcome: Literal["granted", "rejected"]
-    reason: Id
+    reason: Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from detector.policy.enforcement import (
     SeverityRules,
 )
 
-__all__ = ["LadderStep", "choose_step", "is_appealable", "severity_of"]
+__all__ = ["LadderStep", "choose_step", "expected_harm", "is_appealable", "severity_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +87,19 @@ def is_appealable(case: Case, severity: Severity, appeals: Appeals) -> bool:
         and (entry.clauses is None or any(clause in case.clauses for clause in entry.clauses))
         for entry in appeals.non_appealable
     )
+
+
+def expected_harm(case: Case, rules: SeverityRules) -> float:
+    """How much harm the case is about: 1.0 is the number or value of fake orders that makes it serious.
+
+    The policy's values stand for about the same worth in every currency, so they add up; a currency that
+    the policy does not know counts by the number of orders alone.
+    """
+    level = rules.serious
+    by_number = case.fake_order_count / max(level.fake_order_count, 1)
+    by_value = sum(
+        amount / level.fake_gmv_minor[currency]
+        for currency, amount in case.fake_gmv_minor.items()
+        if currency in level.fake_gmv_minor
+    )
+    return max(by_number, by_value)

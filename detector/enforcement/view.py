@@ -25,7 +25,15 @@ from detector.enforcement.status import (
 )
 from detector.policy.schema import Policy
 
-__all__ = ["book_view", "case_view", "hold_view", "market_view", "measure_view", "seller_view", "violation_view"]
+__all__ = [
+    "book_view",
+    "case_view",
+    "hold_view",
+    "market_view",
+    "measure_view",
+    "seller_view",
+    "violation_view",
+]
 
 Json = dict[str, Any]
 

@@ -182,9 +182,9 @@ def edit_file(connection: Connection, case_id: str, version: int, changes: Mappi
     return read_file(connection, case_id)
 
 
-def set_priority(connection: Connection, case_id: str, priority: float, hint: str | None) -> None:
+def set_priority(connection: Connection, case_id: str, priority: float) -> None:
     """What new evidence makes of the case; people's edits are not disturbed."""
-    connection.execute(update(FILES).where(FILES.c.case_id == case_id).values(priority=priority, hint=hint))
+    connection.execute(update(FILES).where(FILES.c.case_id == case_id).values(priority=priority))
 
 
 def add_note(

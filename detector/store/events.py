@@ -11,7 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Connection, Row, Table, Text, case, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    Text,
+    case,
+    insert,
+    select,
+    update,
+)
 
 from detector.enforcement.codec import (
     event_type,
@@ -29,6 +41,7 @@ from detector.errors import TrueTradeError
 from detector.store.columns import METADATA, Instant, by_bytes
 
 __all__ = [
+    "CACHE_EVERY",
     "EVENTS",
     "STREAMS",
     "Stored",
@@ -38,6 +51,7 @@ __all__ = [
     "append",
     "cache_of",
     "event_row",
+    "events_of_type",
     "is_seller",
     "load_stream",
     "load_streams",
@@ -69,7 +83,7 @@ EVENTS = Table(
     sqlite_with_rowid=False,
 )
 
-_CACHE_EVERY = 64
+CACHE_EVERY = 64
 """Events after which the state is stored anew: no more than so many are folded to know the present."""
 
 
@@ -163,8 +177,8 @@ def state_as_of(connection: Connection, seller_id: str, as_of: datetime) -> Sell
     stream = _cached(head) if head else Stream(SellerState(seller_id), 0, EARLIEST)
     if stream.latest > as_of:
         stream = Stream(SellerState(seller_id), 0, EARLIEST)
-    later = _of_seller(connection, seller_id, stream.sequence + 1)
-    return fold(stream.state, (stored.event for stored in later if stored.at <= as_of))
+    later = _of_seller(connection, seller_id, EVENTS.c.sequence > stream.sequence, EVENTS.c.at <= as_of)
+    return fold(stream.state, (stored.event for stored in later))
 
 
 def append(connection: Connection, stream: Stream, key: str, events: Sequence[Event]) -> list[Stored]:
@@ -187,7 +201,7 @@ def append(connection: Connection, stream: Stream, key: str, events: Sequence[Ev
 
 def _advance(connection: Connection, stream: Stream, after: SellerState, last: Stored) -> None:
     values: dict[str, object] = {"sequence": last.sequence, "latest": last.at}
-    if last.sequence - stream.cached >= _CACHE_EVERY:
+    if last.sequence - stream.cached >= CACHE_EVERY:
         values |= cache_of(after, last.sequence, last.at)
     if not stream.sequence:
         connection.execute(insert(STREAMS).values(seller_id=last.seller_id, **values))
@@ -210,15 +224,17 @@ def event_row(stored: Stored) -> dict[str, object]:
 
 def read_events(connection: Connection, seller_id: str, first: int, count: int) -> tuple[Event, ...]:
     """``count`` events of the stream from sequence ``first`` on."""
-    return tuple(stored.event for stored in _of_seller(connection, seller_id, first, first + count - 1))
+    places = EVENTS.c.sequence.between(first, first + count - 1)
+    return tuple(stored.event for stored in _of_seller(connection, seller_id, places))
 
 
-def _of_seller(
-    connection: Connection, seller_id: str, first: int, last: int | None = None
-) -> Iterator[Stored]:
-    query = select(EVENTS).where(EVENTS.c.seller_id == seller_id, EVENTS.c.sequence >= first)
-    if last is not None:
-        query = query.where(EVENTS.c.sequence <= last)
+def events_of_type(connection: Connection, seller_id: str, kind: str) -> Iterator[Stored]:
+    """The seller's events of one type (its stored name), in order."""
+    return _of_seller(connection, seller_id, EVENTS.c.type == kind)
+
+
+def _of_seller(connection: Connection, seller_id: str, *conditions: ColumnElement[bool]) -> Iterator[Stored]:
+    query = select(EVENTS).where(EVENTS.c.seller_id == seller_id, *conditions)
     return (_stored(row) for row in connection.execute(query.order_by(EVENTS.c.sequence)))
 
 

@@ -1,0 +1,44 @@
+"""A desk over a database, and what tests ask of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, Table, select
+
+from detector.desk.desk import Desk, Receipt
+from detector.enforcement.commands import Command
+from detector.enforcement.refusals import Refusal
+from detector.store.audit import verify
+from detector.store.projections import DUE, PROJECTIONS
+
+
+def accept(desk: Desk, *commands: Command) -> Receipt:
+    """Submit commands that must be accepted; the last one's receipt."""
+    for command in commands:
+        answer = desk.submit(command)
+        assert isinstance(answer, Receipt), str(answer)
+    return answer
+
+
+def refuse(desk: Desk, command: Command) -> Refusal:
+    """The refusal of a command that must be refused."""
+    answer = desk.submit(command)
+    assert isinstance(answer, Refusal), answer
+    return answer
+
+
+def rows(engine: Engine, table: Table) -> list[dict[str, object]]:
+    """Every row of a table, in the order of its key."""
+    with engine.connect() as connection:
+        query = select(table).order_by(*table.primary_key)
+        return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def projected(engine: Engine) -> dict[str, list[dict[str, object]]]:
+    """All that is derived from the events."""
+    return {table.name: rows(engine, table) for table in (*PROJECTIONS, DUE)}
+
+
+def findings(engine: Engine) -> list[str]:
+    """What an audit finds wrong."""
+    with engine.connect() as connection:
+        return list(verify(connection))
