@@ -33,6 +33,10 @@ class Settings(BaseSettings):
         The claim that names a person's role.
     oidc_roles
         Name in that claim → role, as JSON: ``{"risk-analysts": "analyst"}``. As it is, the names are ours.
+    documents_folder
+        Where the bytes of sellers' documents are kept; None: in the database.
+    document_max_bytes
+        The largest document taken.
     marketplace_name
         Who writes to the sellers.
     seller_centre_url
@@ -60,6 +64,8 @@ class Settings(BaseSettings):
     oidc_audience: str = "truetrade"
     oidc_role_claim: str = "roles"
     oidc_roles: dict[str, Role] = {role: role for role in ROLES}
+    documents_folder: Path | None = None
+    document_max_bytes: Annotated[int, Field(ge=1)] = 10_000_000
     marketplace_name: str = "The marketplace"
     seller_centre_url: str | None = None
     smtp_host: str | None = None

@@ -1,6 +1,17 @@
 """Every table of the store, collected: importing this module fills ``METADATA``."""
 
-from detector.store import audit, case_files, contacts, events, facts, idempotency, keys, outbox, projections
+from detector.store import (
+    audit,
+    case_files,
+    contacts,
+    documents,
+    events,
+    facts,
+    idempotency,
+    keys,
+    outbox,
+    projections,
+)
 from detector.store.columns import METADATA
 
 __all__ = [
@@ -8,6 +19,7 @@ __all__ = [
     "audit",
     "case_files",
     "contacts",
+    "documents",
     "events",
     "facts",
     "idempotency",

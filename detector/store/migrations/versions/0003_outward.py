@@ -1,4 +1,4 @@
-"""Outwards: outbox, endpoints, deliveries, contacts."""
+"""Outwards: outbox, endpoints, deliveries, contacts; documents."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,11 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The tables of ``detector.store``: ``outbox``, ``contacts``."""
+    """The tables of ``detector.store``: ``outbox``, ``contacts``, ``documents``."""
     _outbox()
     _endpoints()
     _deliveries()
     _contacts()
+    _documents()
 
 
 def _outbox() -> None:
@@ -89,4 +90,29 @@ def _contacts() -> None:
         sa.Column("language", sa.Text),
         sa.Column("country", sa.Text),
         sa.PrimaryKeyConstraint("seller_id", name="pk_seller_contacts"),
+    )
+
+
+def _documents() -> None:
+    op.create_table(
+        "document_contents",
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.Integer, nullable=False),
+        sa.Column("media_type", sa.Text, nullable=False),
+        sa.Column("content", sa.LargeBinary),
+        sa.PrimaryKeyConstraint("sha256", name="pk_document_contents"),
+    )
+    op.create_table(
+        "documents",
+        sa.Column("document_id", sa.Text, nullable=False),
+        sa.Column("seller_id", sa.Text, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("uploaded_by", sa.Text, nullable=False),
+        sa.Column("uploaded_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("document_id", name="pk_documents"),
+        sa.UniqueConstraint("seller_id", "sha256", name="uq_documents_seller_id_sha256"),
+        sa.ForeignKeyConstraint(
+            ["sha256"], ["document_contents.sha256"], name="fk_documents_sha256_document_contents"
+        ),
     )

@@ -1,0 +1,218 @@
+"""Documents that sellers bring: kept once per content, under the SHA-256 of their bytes.
+
+By default the bytes are in the database, so that one backup and one transaction hold everything; a market
+with many large files gives a folder instead, which the backup must then include. What a file is, is read
+from its bytes (``store.filetypes``), never from its name or from what the sender says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from detector.errors import TrueTradeError
+from detector.store.columns import METADATA, Instant
+from detector.store.filetypes import detect_type, safe_name
+
+__all__ = [
+    "AlteredDocument",
+    "Document",
+    "DocumentAltered",
+    "DocumentStore",
+    "DocumentTooLarge",
+    "UnknownDocument",
+]
+
+CONTENTS = Table(
+    "document_contents",
+    METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("size_bytes", Integer, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("content", LargeBinary),
+)
+DOCUMENTS = Table(
+    "documents",
+    METADATA,
+    Column("document_id", Text, primary_key=True),
+    Column("seller_id", Text, nullable=False),
+    Column("sha256", Text, ForeignKey("document_contents.sha256"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("uploaded_by", Text, nullable=False),
+    Column("uploaded_at", Instant, nullable=False),
+    UniqueConstraint("seller_id", "sha256"),
+)
+
+
+class DocumentTooLarge(TrueTradeError):
+    """The document has more bytes than the setting allows."""
+
+
+class UnknownDocument(TrueTradeError):
+    """There is no such document of this seller."""
+
+
+class DocumentAltered(TrueTradeError):
+    """The stored bytes are not those that were handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document without its bytes. ``name``: as the seller called it, made safe, ending as its type does."""
+
+    document_id: str
+    seller_id: str
+    sha256: str
+    name: str
+    size_bytes: int
+    media_type: str
+    uploaded_by: str
+    uploaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlteredDocument:
+    """What ``verify`` found: ``problem`` is one sentence."""
+
+    document_id: str
+    seller_id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStore:
+    """``folder`` None: bytes are in the database. All methods work in the caller's transaction."""
+
+    folder: Path | None
+    max_bytes: int
+
+    def put(
+        self, connection: Connection, *, seller_id: str, name: str, content: bytes, by: str, at: datetime
+    ) -> Document:
+        """Keep a document. The same bytes of the same seller are one document, whose first name stays.
+
+        Raises
+        ------
+        DocumentTooLarge, DocumentRefused
+            Too many bytes; or none, or of a type that is not taken.
+        """
+        if len(content) > self.max_bytes:
+            raise DocumentTooLarge(
+                f"document {safe_name(name, '')!r} has {len(content):,} bytes; {self.max_bytes:,} are allowed"
+            )
+        media_type, extension = detect_type(content, name)
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._keep(connection, sha256, media_type, content)
+        document_id = f"doc_{uuid5(NAMESPACE_URL, f'truetrade:{seller_id}:{sha256}').hex}"
+        row = {"document_id": document_id, "seller_id": seller_id, "sha256": sha256}
+        row |= {"name": safe_name(name, extension), "uploaded_by": by}
+        _insert_once(connection, DOCUMENTS, row | {"uploaded_at": at})
+        return self.get(connection, document_id)
+
+    def get(self, connection: Connection, document_id: str) -> Document:
+        """The document's description; UnknownDocument when there is none."""
+        row = connection.execute(_DESCRIBED.where(DOCUMENTS.c.document_id == document_id)).first()
+        if row is None:
+            raise UnknownDocument(f"document {document_id} does not exist; see the case's documents")
+        return Document(*row)
+
+    def of_seller(self, connection: Connection, seller_id: str) -> list[Document]:
+        """All documents of the seller, oldest first."""
+        query = _DESCRIBED.where(DOCUMENTS.c.seller_id == seller_id)
+        ordered = query.order_by(DOCUMENTS.c.uploaded_at, DOCUMENTS.c.document_id)
+        return [Document(*row) for row in connection.execute(ordered)]
+
+    def read(self, connection: Connection, document_id: str) -> bytes:
+        """The document's bytes; DocumentAltered when they are not those that were handed in."""
+        document = self.get(connection, document_id)
+        problem, content = self._checked(connection, document.sha256)
+        if problem:
+            raise DocumentAltered(f"document {document_id}: {problem}; restore it from a backup")
+        return content
+
+    def verify(self, connection: Connection) -> Iterator[AlteredDocument]:
+        """Every document whose bytes are missing or changed."""
+        for row in connection.execute(_DESCRIBED.order_by(DOCUMENTS.c.document_id)).all():
+            problem, _ = self._checked(connection, row.sha256)
+            if problem:
+                yield AlteredDocument(row.document_id, row.seller_id, problem)
+
+    def _keep(self, connection: Connection, sha256: str, media_type: str, content: bytes) -> None:
+        if self.folder is not None:
+            _write_once(self._path(sha256), content)
+        row = {"sha256": sha256, "size_bytes": len(content), "media_type": media_type}
+        _insert_once(connection, CONTENTS, row | {"content": None if self.folder else content})
+
+    def _checked(self, connection: Connection, sha256: str) -> tuple[str | None, bytes]:
+        content = self._bytes(connection, sha256)
+        if content is None:
+            return "its bytes are missing", b""
+        found = hashlib.sha256(content).hexdigest()
+        problem = None if found == sha256 else f"its bytes have SHA-256 {found}, they had {sha256}"
+        return problem, content
+
+    def _bytes(self, connection: Connection, sha256: str) -> bytes | None:
+        """From the database, or from the folder where it was kept there."""
+        content = connection.execute(select(CONTENTS.c.content).where(CONTENTS.c.sha256 == sha256)).scalar()
+        if content is not None or self.folder is None:
+            return content
+        path = self._path(sha256)
+        return path.read_bytes() if path.exists() else None
+
+    def _path(self, sha256: str) -> Path:
+        assert self.folder is not None
+        return self.folder / sha256[:2] / sha256
+
+
+_DESCRIBED = select(
+    DOCUMENTS.c.document_id,
+    DOCUMENTS.c.seller_id,
+    DOCUMENTS.c.sha256,
+    DOCUMENTS.c.name,
+    CONTENTS.c.size_bytes,
+    CONTENTS.c.media_type,
+    DOCUMENTS.c.uploaded_by,
+    DOCUMENTS.c.uploaded_at,
+).join_from(DOCUMENTS, CONTENTS)
+
+
+def _insert_once(connection: Connection, table: Table, row: dict[str, object]) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """The whole file under its name, or none: it is durable before the database names it."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    parent = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
