@@ -85,15 +85,15 @@ class Dispatcher:
         return [endpoint for endpoint in endpoints if _scheme(endpoint) in self.transports]
 
     async def _serve(self, endpoint: Endpoint) -> Counter[str]:
-        tally = Counter[str]()
-        while taken := await asyncio.to_thread(self._lease, endpoint):
+        """Send what is due now; what becomes due meanwhile is for the next time."""
+        due, tally = self.clock(), Counter[str]()
+        while taken := await asyncio.to_thread(self._lease, endpoint, due):
             tally.update(await asyncio.gather(*(self._attempt(endpoint, delivery) for delivery in taken)))
         return tally
 
-    def _lease(self, endpoint: Endpoint) -> list[Delivery]:
-        now = self.clock()
+    def _lease(self, endpoint: Endpoint, due: datetime) -> list[Delivery]:
         with self.engine.begin() as connection:
-            return outbox.lease(connection, endpoint.endpoint_id, now, now + LEASE, _BATCH)
+            return outbox.lease(connection, endpoint.endpoint_id, due, self.clock() + LEASE, _BATCH)
 
     async def _attempt(self, endpoint: Endpoint, delivery: Delivery) -> str:
         """Send once and record how it ended: delivered, failed or dead."""
