@@ -1,0 +1,222 @@
+"""The scoring function: the fusion in plain Python, its ceilings, and that rows do not matter to each other."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_builders import a_detection, a_rule
+
+from detector.contract import CLAUSES
+from detector.rulebook import load_rulebook
+from detector.scoring import ALLOW, HOLD, REVIEW, Scorer, Scores
+from features.neighbours import HIGHEST, LOWEST
+
+POLICY = load_rulebook(None)
+SCORER = Scorer(POLICY.detection, POLICY.rule)
+
+# one rule per feature, so that any set of rules can be made to fire
+SIGNALS = ("pair_orders", "gang_orders", "hub_focus", "cohort_focus", "entity_focus", "lockstep_partners")
+RULES = tuple(
+    a_rule(f"RULE_{n}", when=f"{signal} > 0", clause=clause, strength=strength, weight=weight)
+    for n, (signal, clause, strength, weight) in enumerate(
+        zip(
+            SIGNALS,
+            ("self_dealing", "self_dealing", "self_dealing", "reviews", "reviews", "abuse"),
+            ("hard", "soft", "soft", "soft", "soft", "hard"),
+            (0.8, 0.6, 0.7, 0.3, 0.1, 0.4),
+            strict=True,
+        )
+    )
+)
+SMALL = Scorer(a_detection(), RULES)
+FIRED = st.tuples(*[st.sampled_from([None, False, True]) for _ in SIGNALS])
+CONTEXT = st.floats(LOWEST, HIGHEST) | st.none()
+ANOMALY = st.floats(0, 1) | st.none()
+
+
+def scored(
+    rows: list[tuple[bool | None, ...]], context: float | None = None, anomaly: float | None = None
+) -> Scores:
+    """Score rows of which rule fires (None: its feature is null), with one lift and one percentile for all."""
+    features = {
+        signal: np.array([math.nan if row[n] is None else float(bool(row[n])) for row in rows])
+        for n, signal in enumerate(SIGNALS)
+    }
+    if context is not None:
+        features["seller_context"] = np.full(len(rows), context)
+    percentile = None if anomaly is None else np.full(len(rows), anomaly)
+    return SMALL.score(features, len(rows), percentile)
+
+
+def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float | None) -> float:
+    """The fusion as the policy file words it, in plain Python."""
+    fusion = SMALL.detection.fusion
+    amount, families, hard = 0.0, 0, False
+    for clause in CLAUSES:
+        mine = [rule for rule, hit in zip(RULES, fired, strict=True) if hit and rule.clause == clause]
+        doubt = math.prod(1 - rule.weight for rule in mine)
+        if not any(rule.strength == "hard" for rule in mine):
+            doubt = max(doubt, 1 - fusion.soft_cap)
+        hard |= any(rule.strength == "hard" for rule in mine)
+        families += 1 - doubt >= fusion.family_floor
+        amount -= math.log(doubt)
+    odds = fusion.intercept + fusion.evidence_gain * amount + 0.5 * (context or 0)
+    if anomaly is not None:
+        odds += fusion.anomaly_weight * (-math.log(max(1 - anomaly, 1e-4)) - 1)
+    score = 1 / (1 + math.exp(-odds))
+    if not hard and families < 2:
+        score = min(score, math.nextafter(0.9, 0))
+    return score if amount > 0 else min(score, math.nextafter(0.5, 0))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(FIRED, CONTEXT, ANOMALY)
+def test_the_fusion_is_that_of_plain_python(
+    fired: tuple[bool | None, ...], context: float | None, anomaly: float | None
+) -> None:
+    found = scored([fired], context, anomaly)
+    assert found.score[0] == pytest.approx(plain(fired, context, anomaly), abs=1e-12)
+    assert found.rule_score[0] >= 0
+    score = found.score[0]
+    assert found.decision[0] == (HOLD if score >= 0.9 else REVIEW if score >= 0.5 else ALLOW)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(FIRED, FIRED, CONTEXT, ANOMALY)
+def test_more_evidence_never_lowers_a_score(
+    fired: tuple[bool | None, ...],
+    extra: tuple[bool | None, ...],
+    context: float | None,
+    anomaly: float | None,
+) -> None:
+    more = tuple(bool(a) or bool(b) for a, b in zip(fired, extra, strict=True))
+    less, rest = scored([fired, more], context, anomaly).score
+    assert less <= rest
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    FIRED, st.lists(st.floats(LOWEST, HIGHEST), min_size=2, max_size=5), st.lists(st.floats(0, 1), min_size=2)
+)
+def test_worse_neighbours_and_stranger_orders_never_lower_a_score(
+    fired: tuple[bool | None, ...], contexts: list[float], anomalies: list[float]
+) -> None:
+    by_context = [scored([fired], context=context).score[0] for context in sorted(contexts)]
+    by_anomaly = [scored([fired], anomaly=anomaly).score[0] for anomaly in sorted(anomalies)]
+    assert by_context == sorted(by_context)
+    assert by_anomaly == sorted(by_anomaly)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.booleans(), min_size=len(POLICY.rule), max_size=len(POLICY.rule)), st.sampled_from(CLAUSES)
+)
+def test_soft_evidence_of_one_clause_never_holds(hits: list[bool], clause: str) -> None:
+    """With the default policy, the worst neighbours and the strangest percentile."""
+    soft = tuple(
+        rule.model_copy(update={"when": "pair_orders > 0"})
+        for rule, hit in zip(POLICY.rule, hits, strict=True)
+        if hit and rule.strength == "soft" and rule.clause == clause
+    )
+    scorer = Scorer(POLICY.detection, soft)
+    worst = {name: np.full(1, HIGHEST) for name in POLICY.detection.fusion.context}
+    found = scorer.score(worst | {"pair_orders": np.ones(1)}, 1, np.ones(1))
+    assert found.decision[0] != HOLD
+    assert np.nan_to_num(found.evidence.clauses[clause][0]) <= POLICY.detection.fusion.soft_cap + 1e-12
+
+
+def test_without_own_evidence_no_order_is_reviewed() -> None:
+    worst = {name: np.full(1, HIGHEST) for name in POLICY.detection.fusion.context}
+    found = SCORER.score(worst, 1, np.ones(1))
+    assert found.decision[0] == ALLOW
+    assert found.score[0] < POLICY.detection.bands.review
+    assert found.rule_score[0] > POLICY.detection.bands.review, "the neighbours alone would have done it"
+
+
+def some_features(orders: int, seed: int = 4) -> dict[str, np.ndarray]:
+    """Every input of the default policy, of heavy tails and with a third unknown."""
+    random = np.random.default_rng(seed)
+    features = {}
+    for name in SCORER.inputs:
+        values = np.exp(random.normal(0, 2.5, orders)) * random.choice([0, 1, 1], orders)
+        features[name] = np.where(random.random(orders) < 0.33, np.nan, values)
+    return features | {
+        name: np.clip(features[name], LOWEST, HIGHEST) for name in POLICY.detection.fusion.context
+    }
+
+
+def test_one_row_is_scored_as_among_many() -> None:
+    features, anomaly = some_features(400), np.random.default_rng(5).random(400)
+    many = SCORER.score(features, 400, anomaly)
+    assert set(many.decision) == {ALLOW, REVIEW, HOLD}
+    for row in range(400):
+        alone = {name: values[row : row + 1] for name, values in features.items()}
+        one = SCORER.score(alone, 1, anomaly[row : row + 1])
+        assert one.score[0] == pytest.approx(many.score[row], abs=1e-12)
+        assert one.rule_score[0] == pytest.approx(many.rule_score[row], abs=1e-12)
+        assert one.decision[0] == many.decision[row]
+        for clause in CLAUSES:
+            found, expected = one.evidence.clauses[clause][0], many.evidence.clauses[clause][row]
+            assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        assert SCORER.reasons(one, 0, alone) == SCORER.reasons(many, row, features)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    features, random = some_features(500), np.random.default_rng(6)
+    anomaly, mixed = random.random(500), random.permutation(500)
+    straight = SCORER.score(features, 500, anomaly)
+    turned = SCORER.score({name: v[mixed] for name, v in features.items()}, 500, anomaly[mixed])
+    np.testing.assert_allclose(turned.score, straight.score[mixed], rtol=0, atol=1e-12)
+    assert (turned.decision == straight.decision[mixed]).all()
+
+
+def test_scores_are_shares_and_unknown_is_not_judged() -> None:
+    nothing = SCORER.score({}, 3)
+    assert nothing.score.tolist() == pytest.approx([nothing.score[0]] * 3)
+    assert (nothing.score > 0).all()
+    assert set(nothing.decision) == {ALLOW}
+    assert np.isnan(nothing.anomaly_score).all()
+    full = SCORER.score(some_features(300), 300, np.ones(300))
+    assert ((full.score >= 0) & (full.score <= 1)).all()
+    # a rule such as 'x is null' is known even of a market that knows nothing
+    judged = [c for c in CLAUSES if not np.isnan(nothing.evidence.clauses[c]).all()]
+    assert judged == []
+
+
+def test_a_clause_is_judged_where_one_of_its_rules_is() -> None:
+    unknown, partly, fired = (None,) * 6, (None, False, None, None, None, None), (None, True, *[None] * 4)
+    clauses = scored([unknown, partly, fired]).evidence.clauses
+    assert clauses["self_dealing"].tolist() == pytest.approx([math.nan, 0, 0.6], nan_ok=True)
+    assert np.isnan(clauses["reviews"]).all()
+    assert np.isnan(clauses["invalid_tracking"]).all(), "the policy has no rule for it"
+
+
+def test_reasons_are_strongest_first_and_say_the_numbers() -> None:
+    rules = (
+        a_rule("WEAK", weight=0.2, message={"en": "{pair_orders} orders here.", "zh": "{pair_orders} 单。"}),
+        a_rule("SUPPORT", weight=0.9, supporting=True),
+        a_rule("STRONG", weight=0.7, message={"en": "{hub_focus} and {gang_orders}.", "zh": "无"}),
+        a_rule("SILENT", weight=0.9, when="gang_orders > 5"),
+    )
+    scorer = Scorer(a_detection(), rules)
+    features = {
+        "pair_orders": np.array([12345.0]),
+        "hub_focus": np.array([12.3456]),
+        "gang_orders": np.array([math.nan]),
+    }
+    scores = scorer.score(features, 1)
+    reasons = scorer.reasons(scores, 0, features)
+    assert [reason.code for reason in reasons] == ["STRONG", "WEAK", "SUPPORT"]
+    assert [reason.message for reason in reasons][:2] == ["12.3 and ?.", "12,345 orders here."]
+    assert all(a.weight >= b.weight for a, b in pairwise(reasons))
+    assert scorer.reasons(scores, 0, features, "zh")[1].message == "12,345 单。"
+
+
+def test_inputs_are_all_that_the_policy_reads() -> None:
+    rules = (a_rule(when="pair_orders > 1", message={"en": "{gang_orders}", "zh": "{gang_orders}"}),)
+    assert Scorer(a_detection(), rules).inputs == ("gang_orders", "pair_orders", "seller_context")
