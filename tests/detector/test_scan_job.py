@@ -13,7 +13,6 @@ from rich.console import Console
 
 from detector.errors import InputError
 from detector.job import Job, plan, run_job
-from detector.output import whole_folder
 from detector.progress import Stages
 from detector.rulebook import load_rulebook
 from detector.simulate.market import simulate, write_market
@@ -148,21 +147,3 @@ def test_a_failed_run_leaves_nothing_and_the_next_one_cleans_up(tmp_path: Path) 
     with pytest.raises(InputError, match="is not a folder"):
         scan(tmp_path / "nowhere", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_another_folder_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="is no output of a scan"), whole_folder(tmp_path / "out"):
-        pass
-    assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
-
-
-def test_an_earlier_output_is_replaced_whole(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    for text in ("first", "second"):
-        with whole_folder(out) as folder:
-            (folder / "manifest.json").write_text(text)
-            assert text == "first" or (out / "manifest.json").read_text() == "first"
-    assert (out / "manifest.json").read_text() == "second"
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
