@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -151,19 +155,42 @@ def evaluate(
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 failed with one clear line, 2 wrong usage.
+    """Run the command line: 0 done, 1 failed with one clear line, 2 wrong usage, 128 + n stopped by signal n.
 
     ``--debug`` may stand anywhere; it shows the traceback.
     """
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        app(arguments)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        with _stoppable():
+            app(arguments)
     except Exception as error:
         if debug:
             raise
         name = "" if isinstance(error, TrueTradeError) else f"{type(error).__name__}: "
         sys.stderr.write(f"truetrade: {name}{error}\n")
         raise SystemExit(1) from None
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Leave in good order on Ctrl-C and on a polite kill.
+
+    A query that is running swallows the handler's SystemExit and fails in words of its own.
+    """
+    asked: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Exception:
+        if asked:
+            raise SystemExit(128 + asked[0]) from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,12 +6,10 @@ import fcntl
 import glob
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 from detector.errors import InputError
 
@@ -25,9 +23,9 @@ WHOLE, EARLIER = "whole", "earlier"
 def whole_folder(out: Path) -> Iterator[Path]:
     """Give a temporary sibling of ``out`` to write into; at the end it takes the place of ``out``.
 
-    An earlier output there is replaced. When the body fails or the process is asked to stop, nothing is
-    left and the earlier output stays; what a killed process left behind, the next run removes. A sibling
-    is locked while its process lives, so that two runs do not clean up after each other.
+    An earlier output there is replaced. When the body fails, nothing is left and the earlier output stays;
+    what a killed process left behind, the next run removes. A sibling is locked while its process lives,
+    so that two runs do not clean up after each other.
 
     Raises
     ------
@@ -41,10 +39,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
     with _locked(partial):
         try:
-            with _stop_as_exit():
-                (partial / WHOLE).mkdir()
-                yield partial / WHOLE
-                _replace(partial, out)
+            (partial / WHOLE).mkdir()
+            yield partial / WHOLE
+            _replace(partial, out)
         finally:
             _give_up(partial, out)
 
@@ -78,17 +75,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _stop_as_exit() -> Iterator[None]:
-    """Turn a polite kill into an exception, so that the cleaning up happens."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

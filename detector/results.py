@@ -92,7 +92,7 @@ def sellers_table(scan: Scan, reasons: Mapping[int, list[Reason]]) -> pa.Table:
 
 
 def _pairs(column: Any) -> list[list[tuple[str, int]]]:
-    return [sorted(money.items()) if isinstance(money, dict) else [] for money in column]
+    return [sorted(money.items()) for money in column]
 
 
 def _seller_reasons(scan: Scan, reasons: Mapping[int, list[Reason]]) -> dict[str, list[dict[str, object]]]:

@@ -45,7 +45,7 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
     -------
     DataFrame
         ``seller_id``, ``score`` (0–1), ``recommendation``, ``disposition_hint``, ``order_count``,
-        ``suspected_order_count``, ``gmv_minor`` and ``suspected_gmv_minor`` (lists of currency, amount),
+        ``suspected_order_count``, ``gmv_minor`` and ``suspected_gmv_minor`` (currency → amount),
         ``clauses``.
 
         A case is recommended when the lower bound of the 95 % interval of the number of fake orders (a sum
@@ -62,8 +62,8 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
             FROM scored s JOIN orders o USING (o)),
         money AS (
             SELECT seller_id, map_from_entries(list((currency, gmv) ORDER BY currency)) AS gmv_minor,
-                   map_from_entries(list((currency, suspected_gmv) ORDER BY currency)
-                        FILTER (suspected_gmv > 0)) AS suspected_gmv_minor
+                   map_from_entries(coalesce(list((currency, suspected_gmv) ORDER BY currency)
+                        FILTER (suspected_gmv > 0), [])) AS suspected_gmv_minor
             FROM (SELECT seller_id, currency, sum(total_minor)::BIGINT AS gmv,
                          coalesce(sum(total_minor) FILTER (suspected), 0)::BIGINT AS suspected_gmv
                   FROM each GROUP BY ALL) GROUP BY ALL),

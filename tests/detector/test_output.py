@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,14 +13,12 @@ from detector.errors import InputError
 from detector.output import EARLIER, WHOLE, whole_folder
 
 
-def write_output(out: Path, text: str | BaseException | signal.Signals) -> None:
-    """Write a text as the output; an error or a signal comes in the middle of it."""
+def write_output(out: Path, text: str | BaseException) -> None:
+    """Write a text as the output; an error comes in the middle of it."""
     with whole_folder(out) as folder:
         (folder / "manifest.json").write_text(str(text))
         if isinstance(text, BaseException):
             raise text
-        if isinstance(text, signal.Signals):
-            os.kill(os.getpid(), text)
 
 
 def names(folder: Path) -> list[str]:
@@ -59,15 +56,6 @@ def test_a_failed_body_leaves_the_earlier_output(tmp_path: Path, error: type[Bas
         write_output(out, error())
     assert (out / "manifest.json").read_text() == "first"
     assert names(tmp_path) == ["out"]
-
-
-def test_a_polite_kill_cleans_up_and_gives_the_signal_back(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as stopped:
-        write_output(tmp_path / "out", signal.SIGTERM)
-    assert stopped.value.code == 128 + signal.SIGTERM
-    assert names(tmp_path) == []
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 DIES = """
