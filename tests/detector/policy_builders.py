@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from detector.contract import CLAUSES
 from detector.policy.detection import Detection, Rule
 
 
@@ -37,6 +38,11 @@ def a_detection(**fusion: Any) -> Detection:
                 "explain_from": 0.2,
             }
             | fusion,
+            "hallmark": {
+                "side_share": 0.2,
+                "weight": 0.25,
+                "message": {clause: {"en": f"Marked by {clause}.", "zh": clause} for clause in CLAUSES},
+            },
             "seller": {
                 "watch_orders": 1.5,
                 "case_orders": 2.0,

@@ -74,7 +74,7 @@ def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float 
     return score if amount > 0 else min(score, math.nextafter(0.5, 0))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(FIRED, CONTEXT, ANOMALY)
 def test_the_fusion_is_that_of_plain_python(
     fired: tuple[bool | None, ...], context: float | None, anomaly: float | None
@@ -86,7 +86,7 @@ def test_the_fusion_is_that_of_plain_python(
     assert found.decision[0] == (HOLD if score >= 0.9 else REVIEW if score >= 0.5 else ALLOW)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(FIRED, FIRED, CONTEXT, ANOMALY)
 def test_more_evidence_never_lowers_a_score(
     fired: tuple[bool | None, ...],
@@ -99,7 +99,7 @@ def test_more_evidence_never_lowers_a_score(
     assert less <= rest
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(
     FIRED, st.lists(st.floats(LOWEST, HIGHEST), min_size=2, max_size=5), st.lists(st.floats(0, 1), min_size=2)
 )
@@ -151,10 +151,10 @@ def some_features(orders: int, seed: int = 4) -> dict[str, np.ndarray]:
 
 
 def test_one_row_is_scored_as_among_many() -> None:
-    features, anomaly = some_features(400), np.random.default_rng(5).random(400)
-    many = SCORER.score(features, 400, anomaly)
+    features, anomaly = some_features(120), np.random.default_rng(5).random(120)
+    many = SCORER.score(features, 120, anomaly)
     assert set(many.decision) == {ALLOW, REVIEW, HOLD}
-    for row in range(400):
+    for row in range(120):
         alone = {name: values[row : row + 1] for name, values in features.items()}
         one = SCORER.score(alone, 1, anomaly[row : row + 1])
         assert one.score[0] == pytest.approx(many.score[row], abs=1e-12)
