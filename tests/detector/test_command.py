@@ -13,6 +13,7 @@ import pytest
 
 from detector.cli import main
 from detector.errors import InputError
+from detector.job import plan
 from detector.simulate.market import simulate, write_market
 
 TRUETRADE = Path(sys.executable).with_name("truetrade")
@@ -60,10 +61,12 @@ def scanned(market: Path, said: str) -> Path:
 def test_a_scan_says_what_it_does_and_what_it_found(said: str, scanned: Path) -> None:
     lines = said.splitlines()
     stages = [line for line in lines if line.startswith("[")]
-    assert [line[:7] for line in stages] == [f"[{n:2d}/14]" for n in range(1, 15)]
+    assert [line.split(" … ")[0] for line in stages] == [
+        f"[{n:2d}/{len(plan())}] {name}" for n, name in enumerate(plan(), start=1)
+    ]
     assert all(" rows, " in line for line in stages)
     assert "left" in stages[0]
-    assert lines[14].startswith("2,000 orders scored: ")
+    assert lines[len(stages)].startswith("2,000 orders scored: ")
     assert any(line.startswith("no model given: the forest was trained on") for line in lines)
     assert lines[-1] == f"report: {scanned / 'report.html'}"
     assert (scanned / "report.html").is_file()
