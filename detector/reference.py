@@ -21,7 +21,7 @@ from features.declare import Feature
 
 __all__ = ["commands_page", "features_page", "markdown_table", "rules_page", "settings_page"]
 
-_ATTRIBUTE = re.compile(r"^    (\w+)\n((?:        .+\n?)+)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^    (\w+(?:, \w+)*)\n((?:        .+\n?)+)", re.MULTILINE)
 
 
 def markdown_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -80,10 +80,8 @@ def _rule_row(rule: Rule) -> list[str]:
 
 def settings_page() -> str:
     """Every setting of the service, and the secrets that are read from the environment."""
-    meanings = {
-        name: " ".join(text.replace("``", "`").split())
-        for name, text in _ATTRIBUTE.findall(Settings.__doc__ or "")
-    }
+    told = {names: " ".join(text.replace("``", "`").split()) for names, text in _ATTRIBUTE.findall(Settings.__doc__ or "")}
+    meanings = {name: text for names, text in told.items() for name in names.split(", ")}
     rows = [
         [f"`TRUETRADE_{name.upper()}`", _default(field.default), meanings[name]]
         for name, field in Settings.model_fields.items()
