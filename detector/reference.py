@@ -80,7 +80,10 @@ def _rule_row(rule: Rule) -> list[str]:
 
 def settings_page() -> str:
     """Every setting of the service, and the secrets that are read from the environment."""
-    told = {names: " ".join(text.replace("``", "`").split()) for names, text in _ATTRIBUTE.findall(Settings.__doc__ or "")}
+    told = {
+        names: " ".join(text.replace("``", "`").split())
+        for names, text in _ATTRIBUTE.findall(Settings.__doc__ or "")
+    }
     meanings = {name: text for names, text in told.items() for name in names.split(", ")}
     rows = [
         [f"`TRUETRADE_{name.upper()}`", _default(field.default), meanings[name]]
