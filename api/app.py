@@ -23,9 +23,6 @@ __all__ = ["ROUTERS", "create_app"]
 ROUTERS = (health.public, health.guarded)
 """Every router; a new noun is one module in ``api/v1`` and one entry here."""
 
-MAX_BODY_BYTES = 256 * 1024
-"""The largest body of a route that does not state its own limit."""
-
 
 def create_app(settings: Settings) -> FastAPI:
     """The app for these settings; the database must have been upgraded before it starts."""
@@ -45,7 +42,6 @@ def create_app(settings: Settings) -> FastAPI:
         description="Finds fake transactions on a marketplace and acts on them fairly.",
         lifespan=lifespan,
         middleware=[Middleware(Observed)],
-        max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,
         docs_url=None,  # Swagger UI would load its scripts from elsewhere
         redoc_url=None,

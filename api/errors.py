@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from api.refusals import (
     CursorRefused,
+    IdempotencyKeyRefused,
     MalformedBody,
     NotAuthenticated,
     ProviderUnreachable,
@@ -35,6 +36,7 @@ MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[type[Exception], HTTPStatus] = {
     CursorRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IdempotencyKeyRefused: HTTPStatus.BAD_REQUEST,
     MalformedBody: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     RoleRefused: HTTPStatus.FORBIDDEN,

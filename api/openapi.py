@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.errors import MEDIA_TYPE
+from api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from api.roles import ALLOWED
 
 __all__ = ["describe"]
@@ -80,6 +81,8 @@ def _complete(document: dict[str, Any], components: dict[str, Any]) -> None:
         if name in ALLOWED:
             operation["security"] = [{"bearer": []}]
             operation["x-roles"] = sorted(ALLOWED[name])
+        if name.startswith("POST /v1/"):
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         for status in _failures(name, operation):
             operation["responses"][str(status)] = _failure(status)
 
@@ -93,7 +96,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 def _failures(name: str, operation: dict[str, Any]) -> set[int]:
     """The statuses with which an operation can fail, besides those that its route declares."""
     found = {*_ANYWHERE, *(_GUARDED if name in ALLOWED else ())}
-    if operation.get("parameters"):
+    if any(parameter["in"] != "header" for parameter in operation.get("parameters", ())):
         found |= set(_WITH_PARAMETERS)
     if "requestBody" in operation:
         found |= set(_WITH_BODY)

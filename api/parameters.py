@@ -6,10 +6,7 @@ from typing import Annotated
 
 from fastapi import Path
 
-__all__ = ["MAX_ID_CHARS", "Id"]
+__all__ = ["Id"]
 
-MAX_ID_CHARS = 200
-"""The longest id: three of four bytes a character still fit into one index entry of PostgreSQL."""
-
-Id = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, pattern=r"^[^\x00]+$")]
+Id = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 """An opaque id in the address."""

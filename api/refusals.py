@@ -9,6 +9,7 @@ from detector.errors import TrueTradeError
 
 __all__ = [
     "CursorRefused",
+    "IdempotencyKeyRefused",
     "MalformedBody",
     "NotAuthenticated",
     "ProviderUnreachable",
@@ -57,6 +58,13 @@ class CursorRefused(RequestRefused):
 
     def __init__(self) -> None:
         super().__init__("this cursor is of no page; cannot go on from it. Send next_cursor as it was given.")
+
+
+class IdempotencyKeyRefused(RequestRefused):
+    """The idempotency key is no plain text, or too long."""
+
+    def __init__(self) -> None:
+        super().__init__("the Idempotency-Key is not 1 to 200 printable ASCII characters; cannot keep it.")
 
 
 class WrongMediaType(RequestRefused):
