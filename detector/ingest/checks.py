@@ -24,7 +24,15 @@ import pycountry
 from detector.contract import Column, Kind
 from detector.ingest.sqltext import ident, literal, literals
 
-__all__ = ["ISO_INSTANT", "SQL_TYPES", "ColumnSql", "column_sql", "create_code_types", "drop_code_types"]
+__all__ = [
+    "ISO_INSTANT",
+    "SQL_TYPES",
+    "ColumnSql",
+    "column_sql",
+    "create_code_types",
+    "drop_code_types",
+    "is_masked",
+]
 
 SQL_TYPES: dict[Kind, str] = {
     "string": "VARCHAR",
@@ -183,9 +191,22 @@ def _shown(text: str) -> str:
     return f"CASE WHEN {number} THEN {text} ELSE '''' || ({short}) || '''' END"
 
 
-def _mask(name: str, text: str) -> str:
+def _mask_sign(name: str) -> str:
     """A mask is two asterisks or more; in a person's name one is enough (``张*``)."""
-    return f"contains({text}, '{'*' if name in _MASKED_NAMES else '**'}')"
+    return "*" if name in _MASKED_NAMES else "**"
+
+
+def _mask(name: str, text: str) -> str:
+    return f"contains({text}, '{_mask_sign(name)}')"
+
+
+def is_masked(name: str, value: str) -> bool:
+    """Whether the text hides a value of column ``name``; for rows that come one by one, not as tables.
+
+    >>> is_masked("recipient_phone", "+1 *** 17"), is_masked("channel", "**")
+    (True, False)
+    """
+    return name in _MASKED and _mask_sign(name) in value
 
 
 def _parse(kind: Kind, raw: str, sql_type: str) -> str:
