@@ -52,8 +52,9 @@ def _unknown(*texts: str | None) -> bool:
     return any(not text or "*" in text for text in texts)
 
 
+@lru_cache(maxsize=100_000)
 def _is_latin(text: str) -> bool:
-    return all(letter < "ɐ" for letter in text)
+    return max(text) < "ɐ"
 
 
 def same_name(a: str | None, b: str | None) -> float:
@@ -188,9 +189,9 @@ def same_person(signed: str | None, recipient: str | None) -> float:
     if _signs_for_others(signed or ""):
         return 1.0
     left, right = (_name_parts(text or "") for text in (signed, recipient))
-    if not left or not right or _is_latin("".join(left)) != _is_latin("".join(right)):
+    if not left or not right or _is_latin(left[0]) != _is_latin(right[0]):
         return np.nan
-    if not _is_latin("".join(left)):
+    if not _is_latin(left[0]):
         return 1.0 if left[0][0] == right[0][0] else 0.0  # the family name comes first
     return 1.0 if any(_same_part(a, b) for a in left for b in right) else 0.0
 
