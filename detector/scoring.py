@@ -20,7 +20,15 @@ from features.catalog import CATALOG
 from features.hallmarks import hallmark_features
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Hits = NDArray[np.int8]
 Features = Mapping[str, Floats]
+
+ABSTAINED = -1
+"""In ``Evidence.fired``: the rule could not be judged."""
+
+ROWS_AT_ONCE = 16_384
+"""Orders whose rules are judged together: what fits into a processor's cache."""
 
 ALLOW, REVIEW, HOLD = "allow", "review", "hold"
 
@@ -45,14 +53,14 @@ class Reason:
 class Evidence:
     """What the rules say of each order.
 
-    ``fired`` is float64 of shape (orders, rules): 1 fired, 0 not, NaN abstained. ``clauses`` maps a clause
+    ``fired`` is int8 of shape (orders, rules): 1 fired, 0 not, −1 abstained. ``clauses`` maps a clause
     to its score (0–1, higher is worse; NaN: not judged). ``amount`` is the evidence in nats, shape (orders,).
     """
 
-    fired: Floats
+    fired: Hits
     clauses: dict[str, Floats]
     amount: Floats
-    hard: NDArray[np.bool_]
+    hard: Flags
     families: NDArray[np.int64]
 
 
@@ -97,23 +105,47 @@ class Scorer:
 
     def evidence(self, features: Features, count: int) -> Evidence:
         """Judge ``count`` orders by the rules alone, without their neighbours."""
-        fired = np.empty((count, len(self.rules)))
-        for position, condition in enumerate(self.conditions):
-            fired[:, position] = condition.evaluate(features)
-        nats = np.nan_to_num(fired) * np.array([-np.log1p(-rule.weight) for rule in self.rules])
-        hard = np.array([rule.strength == "hard" for rule in self.rules], dtype=bool)
         fusion = self.detection.fusion
-        clauses, amount = {}, np.zeros(count)
-        for clause in CLAUSES:
-            mine = np.array([rule.clause == clause for rule in self.rules], dtype=bool)
-            judged = ~np.isnan(fired[:, mine]).all(axis=1) if mine.any() else np.zeros(count, dtype=bool)
-            total = nats[:, mine].sum(axis=1)
-            capped = np.minimum(total, -np.log1p(-fusion.soft_cap))
-            total = np.where(nats[:, mine & hard].any(axis=1), total, capped)
-            clauses[clause] = np.where(judged, -np.expm1(-total), np.nan)
-            amount += total
-        strong = np.column_stack([np.nan_to_num(clauses[c]) >= fusion.family_floor for c in CLAUSES])
-        return Evidence(fired, clauses, amount, nats[:, hard].any(axis=1), strong.sum(axis=1))
+        found = Evidence(
+            np.empty((count, len(self.rules)), dtype=np.int8),
+            {clause: np.empty(count) for clause in CLAUSES},
+            np.zeros(count),
+            np.zeros(count, dtype=bool),
+            np.zeros(count, dtype=np.int64),
+        )
+        for start in range(0, count, ROWS_AT_ONCE):
+            rows = slice(start, min(start + ROWS_AT_ONCE, count))
+            part = {name: features[name][rows] for name in self.inputs if name in features}
+            for clause, numbered in self._by_clause.items():
+                nats, hard, judged = self._weigh(numbered, part, found.fired[rows])
+                nats = np.where(hard, nats, np.minimum(nats, -np.log1p(-fusion.soft_cap)))
+                strength = -np.expm1(-nats)
+                found.clauses[clause][rows] = np.where(judged, strength, np.nan)
+                found.amount[rows] += nats
+                found.hard[rows] |= hard
+                found.families[rows] += judged & (strength >= fusion.family_floor)
+        return found
+
+    @cached_property
+    def _by_clause(self) -> dict[str, list[tuple[int, Rule]]]:
+        numbered = list(enumerate(self.rules))
+        return {clause: [(n, rule) for n, rule in numbered if rule.clause == clause] for clause in CLAUSES}
+
+    def _weigh(
+        self, numbered: Sequence[tuple[int, Rule]], features: Features, fired: Hits
+    ) -> tuple[Floats, Flags, Flags]:
+        """Nats of one clause's rules, whether a hard one fired, whether any could be judged; fills ``fired``."""
+        count = len(fired)
+        nats, hard, judged = np.zeros(count), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        for position, rule in numbered:
+            answer = self.conditions[position].evaluate(features)
+            known, hit = ~np.isnan(answer), answer == 1
+            fired[:, position] = np.where(known, hit, ABSTAINED)
+            nats += -np.log1p(-rule.weight) * hit
+            judged |= known
+            if rule.strength == "hard":
+                hard |= hit
+        return nats, hard, judged
 
     def suspicion(self, evidence: Evidence, features: Features) -> Floats:
         """Rule score (0–1): the evidence, lifted or lowered by the neighbours that ``features`` has."""

@@ -51,7 +51,7 @@ FEATURES: tuple[Feature, ...] = tuple(
 
 
 def hallmark_features(
-    fired: Floats,
+    fired: NDArray[np.int8],
     clauses: Sequence[str],
     voice: Floats,
     suspected: NDArray[np.bool_],
@@ -62,7 +62,7 @@ def hallmark_features(
     Parameters
     ----------
     fired
-        Findings of each order, shape (orders, findings): 1 found; 0 or NaN not.
+        Findings of each order, shape (orders, findings): 1 found; 0 or −1 not.
     clauses, voice
         Clause of each finding, and how much it says of what was done (0–1).
     suspected
@@ -90,7 +90,7 @@ def hallmark_features(
     return {f"hallmark_{name}": share[:, position] for position, name in enumerate(names)}
 
 
-def _surprises(fired: Floats, group: Codes) -> tuple[Codes, Floats]:
+def _surprises(fired: NDArray[np.int8], group: Codes) -> tuple[Codes, Floats]:
     """The groups' codes, sorted, and each finding's log-likelihood ratio in them: (groups, findings)."""
     codes, place = np.unique(group, return_inverse=True)
     orders = np.bincount(place).astype(np.float64)[:, None]

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.columns import group_codes, ordered
 from features.declare import Entity, Feature
 
 Floats = NDArray[np.float64]
@@ -76,22 +78,26 @@ def neighbour_keys(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
 
     Expects ``orders``, ``order_items``, ``buyer_entity``, ``order_point`` and ``order_review_cluster``.
     """
-    found = con.execute("""
+    found = con.sql("""
         WITH main_product AS (
             SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL)
-        SELECT o.o AS "order", dense_rank() OVER (ORDER BY seller_id) AS seller,
-               dense_rank() OVER (ORDER BY entity_id) AS entity,
-               dense_rank() OVER (ORDER BY entity_id, seller_id) AS pair,
-               dense_rank() OVER (ORDER BY seller_id, created_at::DATE) AS seller_day,
-               CASE WHEN product_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY product_id) END AS product,
-               CASE WHEN point_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY point_id) END AS point,
-               CASE WHEN cluster_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY cluster_id) END AS wording,
-               CASE WHEN creator_id IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY creator_id) END AS creator
+        SELECT o.o, seller_id AS seller, entity_id AS entity, created_at::DATE AS day, product_id AS product,
+               point_id AS point, cluster_id AS wording, creator_id AS creator
         FROM orders o JOIN buyer_entity USING (buyer_id) LEFT JOIN main_product USING (order_id)
         LEFT JOIN order_point USING (o) LEFT JOIN order_review_cluster USING (o)
-        ORDER BY o.o
-    """).fetchnumpy()
-    return {name: np.asarray(codes, dtype=np.int64) for name, codes in found.items()}
+    """).to_arrow_table()
+    found = ordered(found)
+    columns = {name: found[name] for name in found.column_names}
+    keys = {name: _codes(column) for name, column in columns.items() if name != "day"}
+    keys["order"] = np.arange(len(found), dtype=np.int64)
+    keys["pair"] = group_codes(keys["entity"], keys["seller"]).astype(np.int64)
+    keys["seller_day"] = group_codes(keys["seller"], columns["day"]).astype(np.int64)
+    return keys
+
+
+def _codes(column: pa.ChunkedArray) -> Codes:
+    known = column.is_valid().to_numpy()
+    return np.where(known, group_codes(column), -1).astype(np.int64)
 
 
 def neighbour_features(suspicion: Floats, keys: Mapping[str, Codes]) -> dict[str, Floats]:
@@ -134,5 +140,4 @@ def _sums(values: Floats, group: Codes) -> tuple[Floats, Floats]:
 
 def _combine(first: Codes, second: Codes) -> Codes:
     paired = (first + 1) * (int(second.max(initial=0)) + 2) + second + 1
-    codes: Codes = np.unique(paired, return_inverse=True)[1].astype(np.int64)
-    return codes
+    return group_codes(paired).astype(np.int64)
