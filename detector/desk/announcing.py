@@ -11,8 +11,8 @@ from detector.enforcement.state import SellerState
 from detector.outward.announce import announcements
 from detector.outward.notices import Finding
 from detector.policy.schema import Policy
-from detector.store import outbox
 from detector.store.case_files import evidence_of
+from detector.store.outbox import NewMessage, append_all
 
 __all__ = ["announce", "findings_of"]
 
@@ -22,15 +22,9 @@ def announce(
 ) -> None:
     """Append the messages about ``events``; ``state`` is the seller's after them."""
     findings = _findings(connection, state, events)
-    for message in announcements(state, first_sequence, events, policy, findings):
-        outbox.append(
-            connection,
-            message_id=message.message_id,
-            seller_id=state.seller_id,
-            kind=message.kind,
-            payload=message.payload,
-            at=events[-1].at,
-        )
+    made = announcements(state, first_sequence, events, policy, findings)
+    messages = [NewMessage(m.message_id, state.seller_id, m.kind, m.payload, events[-1].at) for m in made]
+    append_all(connection, messages)
 
 
 def _findings(connection: Connection, state: SellerState, events: Sequence[Event]) -> list[Finding]:

@@ -46,11 +46,13 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Message",
+    "NewMessage",
     "UnknownEndpoint",
     "UnknownMessage",
     "active_endpoints",
     "add_endpoint",
     "append",
+    "append_all",
     "dead_letters",
     "lease",
     "mark_delivered",
@@ -123,6 +125,17 @@ class UnknownEndpoint(TrueTradeError):
 
 
 @dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be put into the outbox; see ``Message``."""
+
+    message_id: str
+    seller_id: str
+    kind: str
+    payload: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message. ``kind`` is dotted, as in ``notice.violation``; ``at`` is when it came true."""
 
@@ -178,26 +191,54 @@ def append(
     payload: Mapping[str, Any],
     at: datetime,
 ) -> bool:
-    """Put a message into the outbox, in the caller's transaction; False when its id is there already.
+    """Put a message into the outbox, in the caller's transaction; False when its id is there already."""
+    return append_all(connection, [NewMessage(message_id, seller_id, kind, payload, at)]) == 1
 
-    On PostgreSQL the seller is locked until the commit, so that a seller's positions are in the order of
-    the commits; a transaction that appends for several sellers does so in the order of their ids.
+
+def append_all(connection: Connection, messages: Sequence[NewMessage]) -> int:
+    """Put up to some thousand messages into the outbox, in their order; those whose id is there already are
+    left out. How many were put in.
+
+    On PostgreSQL their sellers are locked until the commit, in the order of their ids, so that a seller's
+    positions are in the order of the commits.
     """
     if connection.dialect.name == "postgresql":
-        key = func.hashtextextended("outbox:" + seller_id, 0)
-        connection.execute(select(func.pg_advisory_xact_lock(key)))
-    known = select(MESSAGES.c.position).where(MESSAGES.c.message_id == message_id)
-    if connection.execute(known).first():
-        return False
-    row = {"message_id": message_id, "seller_id": seller_id, "kind": kind, "payload": payload, "at": at}
-    position = connection.execute(insert(MESSAGES).values(row).returning(MESSAGES.c.position)).scalar_one()
-    endpoints = [endpoint for endpoint in active_endpoints(connection) if endpoint.wants(kind)]
-    if endpoints:
-        fresh = {"position": position, "seller_id": seller_id, "attempts": 0, "next_attempt_at": at}
-        connection.execute(
-            insert(DELIVERIES), [{"endpoint_id": endpoint.endpoint_id, **fresh} for endpoint in endpoints]
-        )
-    return True
+        for seller_id in sorted({message.seller_id for message in messages}):
+            key = func.hashtextextended("outbox:" + seller_id, 0)
+            connection.execute(select(func.pg_advisory_xact_lock(key)))
+    ids = [message.message_id for message in messages]
+    known = set(connection.scalars(select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(ids))))
+    fresh = [message for message in messages if message.message_id not in known]
+    if fresh:
+        columns = ("message_id", "seller_id", "kind", "payload", "at")
+        rows = [{name: getattr(message, name) for name in columns} for message in fresh]
+        connection.execute(insert(MESSAGES), rows)
+        _deliver(connection, fresh)
+    return len(fresh)
+
+
+def _deliver(connection: Connection, messages: Sequence[NewMessage]) -> None:
+    """Put the messages on the queue of every endpoint that wants them."""
+    endpoints = active_endpoints(connection)
+    wanted = [
+        (message, endpoint) for message in messages for endpoint in endpoints if endpoint.wants(message.kind)
+    ]
+    if not wanted:
+        return
+    ids = [message.message_id for message, _ in wanted]
+    query = select(MESSAGES.c.message_id, MESSAGES.c.position).where(MESSAGES.c.message_id.in_(ids))
+    position = {row.message_id: row.position for row in connection.execute(query)}
+    rows = [
+        {
+            "endpoint_id": endpoint.endpoint_id,
+            "position": position[message.message_id],
+            "seller_id": message.seller_id,
+            "attempts": 0,
+            "next_attempt_at": message.at,
+        }
+        for message, endpoint in wanted
+    ]
+    connection.execute(insert(DELIVERIES), rows)
 
 
 def messages_of(
