@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from detector import enforcement_cli, history_cli, import_cli, keys_cli, outbox_cli, store_cli
+from detector import desk_cli, enforcement_cli, history_cli, import_cli, keys_cli, outbox_cli, store_cli
 from detector.errors import InputError, TrueTradeError
 
 # The engines are loaded by the command that needs them: `enforce replay` starts in a second, not in ten.
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find fake transactions on a marketplace, and act on them fairly.",
 )
+app.add_typer(desk_cli.audit, name="audit")
 app.add_typer(enforcement_cli.app, name="enforce")
 app.add_typer(import_cli.app, name="import")
 app.add_typer(keys_cli.app, name="keys")

@@ -1,4 +1,4 @@
-"""``truetrade enforce``: what enforcement makes of commands. Time comes from the log and ``--as-of`` only."""
+"""``truetrade enforce replay``: what enforcement makes of a log. Time comes from it and ``--as-of`` only."""
 
 from __future__ import annotations
 
@@ -16,17 +16,13 @@ from detector.enforcement.summary import summarise
 from detector.policy.checks import is_zone
 from detector.policy.loader import load_policy
 
-__all__ = ["app"]
+__all__ = ["app", "as_instant"]
 
 app = typer.Typer(no_args_is_help=True, help="Penalties, fund holds and appeals.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps ``replay`` a sub-command while it is the only one."""
-
-
-def _instant(text: str) -> datetime:
+def as_instant(text: str) -> datetime:
+    """An option's instant; BadParameter says what would be right."""
     try:
         return parse_instant(text)
     except ValueError as error:
@@ -45,7 +41,7 @@ def replay_log(
         Path, typer.Argument(metavar="COMMANDS.jsonl", help="The log: one command a line, as JSON.")
     ],
     as_of: Annotated[
-        datetime, typer.Option(parser=_instant, metavar="INSTANT", help="ISO 8601; without offset UTC.")
+        datetime, typer.Option(parser=as_instant, metavar="INSTANT", help="ISO 8601; without offset UTC.")
     ],
     policy: Annotated[Path | None, typer.Option(metavar="FILE", help="Policy file instead of ours.")] = None,
     timezone: Annotated[

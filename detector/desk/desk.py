@@ -30,6 +30,7 @@ from detector.enforcement.state import SellerState
 from detector.enforcement.view import market_view
 from detector.policy.schema import Policy
 from detector.store import audit, case_files
+from detector.store.database import one_moment
 from detector.store.events import (
     Stored,
     Stream,
@@ -157,12 +158,12 @@ class Desk:
 
     def state(self, seller_id: str, as_of: datetime) -> SellerState:
         """The seller's state when everything up to and including ``as_of`` had happened."""
-        with self.engine.connect().execution_options(reads_only=True) as connection:
+        with one_moment(self.engine) as connection:
             return state_as_of(connection, seller_id, as_of)
 
     def view(self, seller_id: str, as_of: datetime) -> dict[str, Any]:
         """The seller's state as of an instant, with the names of the enforcement contract."""
-        with self.engine.connect().execution_options(reads_only=True) as connection:
+        with one_moment(self.engine) as connection:
             state = state_as_of(connection, seller_id, as_of)
             sent = [
                 one.event for one in events_of_type(connection, seller_id, "notice_sent") if one.at <= as_of

@@ -34,7 +34,10 @@ _SELLERS_AT_ONCE = 500
 
 
 def send_due(desk: Desk, now: datetime) -> Counter[str]:
-    """Put a message into the outbox for all that has come true by ``now``; kind → how many."""
+    """Put a message into the outbox for all that has come true by ``now``; kind → how many things.
+
+    A reminder that comes too late is one of them, but nobody is sent it.
+    """
     sent: Counter[str] = Counter()
     while some := desk.transact(lambda connection, _: _send_some(connection, desk.policy, now)):
         sent += some

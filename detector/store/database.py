@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from detector.errors import TrueTradeError
 
-__all__ = ["DEFAULT_URL", "SchemaOutdated", "StoreError", "connect", "require_current", "upgrade"]
+__all__ = [
+    "DEFAULT_URL",
+    "SchemaOutdated",
+    "StoreError",
+    "connect",
+    "one_moment",
+    "require_current",
+    "upgrade",
+]
 
 DEFAULT_URL = "sqlite:///truetrade.db"
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -93,6 +103,16 @@ def require_current(engine: Engine) -> None:
         raise SchemaOutdated(
             f"the database is at schema {found or 'none'}, this version needs {head}; run truetrade db upgrade"
         )
+
+
+@contextmanager
+def one_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection that only reads, and sees the database as it was at the first query all the time."""
+    options: dict[str, Any] = {"reads_only": True}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection:
+        yield connection
 
 
 def _config() -> Config:

@@ -1,0 +1,70 @@
+"""The commands on a database: due, state, rebuild, audit verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from desk_builders import accept
+from enforcement_builders import SHIPPED, a_command
+from sqlalchemy import func, update
+from typer.testing import CliRunner, Result
+
+from detector.cli import app
+from detector.desk.desk import Desk
+from detector.store.database import connect, upgrade
+from detector.store.events import EVENTS
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database with one seller of March 2024: a case, a hold on everything, a serious violation."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    engine = connect(url)
+    upgrade(engine)
+    kinds = ("credit_proceeds", "open_case", "place_hold")
+    accept(Desk(engine, SHIPPED), *map(a_command, kinds), a_command("decide_case", severity="serious"))
+    engine.dispose()
+    return url
+
+
+def truetrade(url: str, *words: str) -> Result:
+    return CliRunner().invoke(app, [*words, "--database-url", url])
+
+
+def test_state_shows_the_seller_as_of_any_instant(url: str):
+    result = truetrade(url, "enforce", "state", "S1", "--as-of", "2024-03-02T00:00:00Z", "--json")
+    assert result.exit_code == 0
+    view = json.loads(result.output)
+    assert view["violations"]["V1"]["state"] == "appeal_open"
+    assert view["sellers"]["S1"]["balances"]["USD"]["held"] == 1000
+    text = truetrade(url, "enforce", "state", "S1")
+    assert "V1  serious  occurrence 1  final" in text.output
+    before = truetrade(url, "enforce", "state", "S1", "--as-of", "2024-02-01", "--json")
+    assert json.loads(before.output)["violations"] == {}
+
+
+def test_due_tells_once_what_has_become_due(url: str):
+    first = truetrade(url, "enforce", "due")
+    assert first.exit_code == 0
+    assert first.output.splitlines()[0] == "4 things were due."
+    assert truetrade(url, "enforce", "due").output == "0 things were due.\n"
+
+
+def test_rebuild_says_how_many_sellers(url: str):
+    assert truetrade(url, "enforce", "rebuild").output == "1 sellers rebuilt from their events.\n"
+
+
+def test_verify_names_what_was_changed_and_fails(url: str):
+    good = truetrade(url, "audit", "verify")
+    assert good.exit_code == 0
+    assert good.output.startswith("4 entries, 0 things wrong; the head is 4:")
+    engine = connect(url)
+    with engine.begin() as connection:
+        first = EVENTS.c.sequence == 1
+        connection.execute(update(EVENTS).where(first).values(data=func.replace(EVENTS.c.data, "1000", "9")))
+    engine.dispose()
+    bad = truetrade(url, "audit", "verify")
+    assert bad.exit_code == 1
+    assert bad.output.splitlines()[0] == "event 1 of seller S1 was altered (audit entry 1)"
