@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,15 +87,23 @@ def _group() -> None:
 
 @audit.command()
 def verify(database_url: DatabaseUrl = None) -> None:
-    """Check every entry of the audit log and every event: 0 all as written, 1 something was changed."""
+    """Check every entry of the audit log, event and document: 0 all as written, 1 something was changed."""
+    from detector.settings import Settings
     from detector.store.audit import head
     from detector.store.audit import verify as verify_all
     from detector.store.database import one_moment
+    from detector.store.documents import DocumentStore
 
+    settings = Settings()
+    documents = DocumentStore(settings.documents_folder, settings.document_max_bytes)
     with open_desk(database_url) as desk, one_moment(desk.engine) as connection:
         last = head(connection)
         found = 0
-        for sentence in verify_all(connection):
+        altered = (
+            f"document {one.document_id} of seller {one.seller_id}: {one.problem}"
+            for one in documents.verify(connection)
+        )
+        for sentence in chain(verify_all(connection), altered):
             sys.stdout.write(sentence + "\n")
             found += 1
     typer.echo(f"{last.number:,} entries, {found:,} things wrong; the head is {last.number}:{last.hash}")

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from desk_builders import accept
-from enforcement_builders import SHIPPED, a_command
+from enforcement_builders import DAY, SHIPPED, a_command
 from sqlalchemy import func, update
 from typer.testing import CliRunner, Result
 
 from detector.cli import app
 from detector.desk.desk import Desk
 from detector.store.database import connect, upgrade
+from detector.store.documents import CONTENTS, DocumentStore
 from detector.store.events import EVENTS
 
 
@@ -68,3 +69,16 @@ def test_verify_names_what_was_changed_and_fails(url: str):
     bad = truetrade(url, "audit", "verify")
     assert bad.exit_code == 1
     assert bad.output.splitlines()[0] == "event 1 of seller S1 was altered (audit entry 1)"
+
+
+def test_verify_names_a_changed_document(url: str):
+    engine = connect(url)
+    with engine.begin() as connection:
+        kept = DocumentStore(None, 1000).put(
+            connection, seller_id="S1", name="a.txt", content=b"the papers", by="S1", at=DAY
+        )
+        connection.execute(update(CONTENTS).values(content=b"the pampers"))
+    engine.dispose()
+    bad = truetrade(url, "audit", "verify")
+    assert bad.exit_code == 1
+    assert bad.output.startswith(f"document {kept.document_id} of seller S1: its bytes have SHA-256")
