@@ -26,6 +26,7 @@ app = typer.Typer(
     help="Find fake transactions on a marketplace, and act on them fairly.",
 )
 app.add_typer(desk_cli.audit, name="audit")
+app.add_typer(desk_cli.cases, name="cases")
 app.add_typer(enforcement_cli.app, name="enforce")
 app.add_typer(import_cli.app, name="import")
 app.add_typer(keys_cli.app, name="keys")

@@ -1,13 +1,15 @@
-"""``truetrade enforce due | state | rebuild`` and ``truetrade audit``: enforcement on the database."""
+"""``truetrade enforce due | state | rebuild``, ``cases`` and ``audit``: enforcement on the database."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,11 +19,13 @@ from detector.enforcement_cli import as_instant
 from detector.store_cli import DatabaseUrl
 
 if TYPE_CHECKING:
+    from detector.cases import Evidence
     from detector.desk.desk import Desk
 
-__all__ = ["audit", "open_desk"]
+__all__ = ["audit", "cases", "open_desk"]
 
 audit = typer.Typer(no_args_is_help=True, help="The log of every command.")
+cases = typer.Typer(no_args_is_help=True, help="Investigations of sellers.")
 
 
 @contextmanager
@@ -108,3 +112,37 @@ def verify(database_url: DatabaseUrl = None) -> None:
             found += 1
     typer.echo(f"{last.number:,} entries, {found:,} things wrong; the head is {last.number}:{last.hash}")
     raise typer.Exit(1 if found else 0)
+
+
+@cases.command("open")
+def open_cases(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder that a scan has written.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Open a case, or add to the open one, for every seller on whom the scan recommends it."""
+    from detector.cases import evidence_of_scan
+
+    with open_desk(database_url) as desk:
+        _take_all(desk, evidence_of_scan(out, desk.policy))
+
+
+@cases.command("collect")
+def collect_cases(database_url: DatabaseUrl = None) -> None:
+    """Open cases on sellers about whom there are enough tips."""
+    from detector.desk.investigations import tips
+    from detector.store.database import one_moment
+
+    with open_desk(database_url) as desk:
+        with one_moment(desk.engine) as connection:
+            found = list(tips(desk, connection, datetime.now(UTC)))
+        _take_all(desk, found)
+
+
+def _take_all(desk: Desk, found: Iterable[Evidence]) -> None:
+    from detector.desk.investigations import take_evidence
+
+    counts: Counter[str] = Counter(
+        take_evidence(desk, evidence, datetime.now(UTC)).outcome for evidence in found
+    )
+    named = ("opened", "extended", "known")
+    typer.echo(", ".join(f"{counts[outcome]:,} {outcome}" for outcome in named))

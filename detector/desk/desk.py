@@ -154,7 +154,7 @@ class Desk:
                 )
             elif isinstance(event, CaseExtended):
                 priority = expected_harm(state.cases[event.case_id], enforcement.severity)
-                case_files.set_priority(connection, event.case_id, priority)
+                case_files.weigh(connection, event.case_id, priority=priority)
 
     def state(self, seller_id: str, as_of: datetime) -> SellerState:
         """The seller's state when everything up to and including ``as_of`` had happened."""

@@ -44,7 +44,7 @@ __all__ = [
     "notes_of",
     "open_file",
     "read_file",
-    "set_priority",
+    "weigh",
 ]
 
 FILES = Table(
@@ -182,9 +182,9 @@ def edit_file(connection: Connection, case_id: str, version: int, changes: Mappi
     return read_file(connection, case_id)
 
 
-def set_priority(connection: Connection, case_id: str, priority: float) -> None:
-    """What new evidence makes of the case; people's edits are not disturbed."""
-    connection.execute(update(FILES).where(FILES.c.case_id == case_id).values(priority=priority))
+def weigh(connection: Connection, case_id: str, **found: float | str | None) -> None:
+    """Note the ``priority`` and ``hint`` that evidence gives the case; people's edits are not disturbed."""
+    connection.execute(update(FILES).where(FILES.c.case_id == case_id).values(**found))
 
 
 def add_note(
