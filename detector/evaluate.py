@@ -62,6 +62,16 @@ def recall_at(score: NDArray[np.float64], fake: NDArray[np.bool_], rate: float) 
     return np.asarray(score > threshold)
 
 
+def _share(hits: NDArray[np.bool_]) -> float:
+    """Share of the hits; NaN of nothing."""
+    return float(hits.mean()) if len(hits) else float("nan")
+
+
+def _precision(positive: NDArray[np.bool_], score: NDArray[np.float64] | pd.Series) -> float:
+    """Average precision; NaN where there is nothing to find."""
+    return float(average_precision_score(positive, score)) if positive.any() else float("nan")
+
+
 def evaluate(
     orders: pd.DataFrame, sellers: pd.DataFrame, truth: pd.DataFrame, guilty: pd.DataFrame
 ) -> Evaluation:
@@ -82,18 +92,18 @@ def evaluate(
     figures = {
         "orders": float(len(joined)),
         "fakes": float(fake.sum()),
-        "average_precision": float(average_precision_score(fake, score)) if fake.any() else float("nan"),
+        "average_precision": _precision(fake, score),
         "roc_auc": float(roc_auc_score(fake, score)) if fake.any() and not fake.all() else float("nan"),
     }
     above = {rate: recall_at(score, fake, rate) for rate in FALSE_POSITIVE_RATES}
     for rate, hit in above.items():
-        figures[f"recall_at_fpr_{rate:g}"] = float(hit[fake].mean()) if fake.any() else float("nan")
+        figures[f"recall_at_fpr_{rate:g}"] = _share(hit[fake])
     flagged = joined["decision"].to_numpy() != ALLOW
-    figures["not_allowed_genuine"] = float(flagged[~fake].mean())
-    figures["not_allowed_fake"] = float(flagged[fake].mean()) if fake.any() else float("nan")
-    figures["precision"] = float(fake[flagged].mean()) if flagged.any() else float("nan")
+    figures["not_allowed_genuine"] = _share(flagged[~fake])
+    figures["not_allowed_fake"] = _share(flagged[fake])
+    figures["precision"] = _share(fake[flagged])
     right = _clause_right(joined)
-    figures["clause_right"] = float(right[fake & flagged].mean()) if (fake & flagged).any() else float("nan")
+    figures["clause_right"] = _share(right[fake & flagged])
     return Evaluation(
         figures,
         _sellers(sellers, guilty, joined),
@@ -148,10 +158,10 @@ def _sellers(sellers: pd.DataFrame, guilty: pd.DataFrame, joined: pd.DataFrame) 
     figures = {
         "sellers": float(len(table)),
         "guilty": float(is_guilty.sum()),
-        "average_precision": float(average_precision_score(is_guilty, table["score"])),
+        "average_precision": _precision(is_guilty, table["score"]),
         "guilty_with_5_fakes": float(many.sum()),
-        "guilty_with_5_fakes_found": float(case[many].mean()) if many.any() else float("nan"),
-        "innocent_accused": float(case[~is_guilty].mean()),
+        "guilty_with_5_fakes_found": _share(case[many]),
+        "innocent_accused": _share(case[~is_guilty]),
         "innocent_accused_low": low,
         "innocent_accused_high": high,
     }
@@ -181,9 +191,7 @@ def split(orders: pd.DataFrame, truth: pd.DataFrame, column: str) -> pd.DataFram
     for value, part in joined.groupby(column, sort=True):
         fake = part["is_fake"].to_numpy(dtype=bool)
         flagged = (part["decision"] != ALLOW).to_numpy()
-        precision = float(average_precision_score(fake, part["score"])) if fake.any() else float("nan")
-        genuine = float(flagged[~fake].mean()) if (~fake).any() else float("nan")
-        found = float(flagged[fake].mean()) if fake.any() else float("nan")
-        rows.append((str(value), len(part), int(fake.sum()), precision, found, genuine))
+        shares = _precision(fake, part["score"]), _share(flagged[fake]), _share(flagged[~fake])
+        rows.append((str(value), len(part), int(fake.sum()), *shares))
     names = [column, "orders", "fakes", "average_precision", "not_allowed_fake", "not_allowed_genuine"]
     return pd.DataFrame(rows, columns=names)

@@ -39,7 +39,7 @@ def finished(figure: go.Figure, title: str, description: str, height: int) -> go
         title={"text": title, "x": 0.01, "xanchor": "left", "font": {"size": 16}},
         meta={"description": description},
         height=height,
-        margin={"l": 56, "r": 16, "t": 48, "b": 48},
+        margin={"l": 56, "r": 16, "t": 76, "b": 48},  # the title, and the legend under it
         font={
             "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
             "size": 12,
