@@ -15,7 +15,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from detector import desk_cli, enforcement_cli, history_cli, import_cli, keys_cli, outbox_cli, store_cli
+from detector import (
+    desk_cli,
+    enforcement_cli,
+    evidence_cli,
+    history_cli,
+    import_cli,
+    keys_cli,
+    outbox_cli,
+    store_cli,
+)
 from detector.errors import InputError, TrueTradeError
 
 # The engines are loaded by the command that needs them: `enforce replay` starts in a second, not in ten.
@@ -31,6 +40,7 @@ app.add_typer(enforcement_cli.app, name="enforce")
 app.add_typer(import_cli.app, name="import")
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(outbox_cli.app, name="outbox")
+app.command()(evidence_cli.evidence)
 app.add_typer(store_cli.app, name="db")
 app.command()(history_cli.load)
 

@@ -13,6 +13,7 @@ from detector.outward.notices import Finding
 from detector.policy.schema import Policy
 from detector.store.case_files import evidence_of
 from detector.store.outbox import NewMessage, append_all
+from detector.store.policies import keep_policy
 
 __all__ = ["announce", "findings_of"]
 
@@ -21,6 +22,8 @@ def announce(
     connection: Connection, state: SellerState, first_sequence: int, events: Sequence[Event], policy: Policy
 ) -> None:
     """Append the messages about ``events``; ``state`` is the seller's after them."""
+    if any(isinstance(event, NoticeSent) for event in events):
+        keep_policy(connection, policy, events[-1].at)
     findings = _findings(connection, state, events)
     made = announcements(state, first_sequence, events, policy, findings)
     messages = [NewMessage(m.message_id, state.seller_id, m.kind, m.payload, events[-1].at) for m in made]

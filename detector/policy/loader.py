@@ -19,6 +19,7 @@ from detector.policy.schema import Policy
 __all__ = ["DEFAULT_POLICY", "load_policy", "parse_policy", "policy_error"]
 
 DEFAULT_POLICY = FilePath(__file__).with_name("default.toml")
+_OF_THE_FILE = ("sha256", "text")
 _TOML_LINE = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
 
@@ -42,10 +43,14 @@ def load_policy(path: FilePath | None = None) -> Policy:
 def parse_policy(content: bytes, name: str) -> Policy:
     """The policy in ``content``; ``name`` stands for the file in errors."""
     text, data = _toml(content, name)
-    if "sha256" in data:
-        raise policy_error(name, text, [(("sha256",), "it should not be here: it is computed from the file")])
+    taken = [
+        ((key,), "it should not be here: it is computed from the file") for key in _OF_THE_FILE if key in data
+    ]
+    if taken:
+        raise policy_error(name, text, taken)
+    known = {"sha256": hashlib.sha256(content).hexdigest(), "text": content.decode()}
     try:
-        policy = Policy.model_validate(_tuples(data) | {"sha256": hashlib.sha256(content).hexdigest()})
+        policy = Policy.model_validate(_tuples(data) | known)
     except ValidationError as error:
         raise policy_error(name, text, _breaches(error)) from None
     found = list(problems(policy))

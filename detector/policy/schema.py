@@ -24,6 +24,8 @@ class Policy(Section):
         IANA name of the market's zone: every calendar day of the policy is a day there.
     sha256
         Hex digest of the file's bytes; set by the loader, never read from the file.
+    text
+        The file's text, for evidence packs; set by the loader like ``sha256``, whose bytes it is.
     enforcement
         Ladder, holds and appeals.
     detection
@@ -35,6 +37,7 @@ class Policy(Section):
     version: Annotated[str, Field(min_length=1)]
     timezone: Annotated[str, Field(min_length=1)]
     sha256: str
+    text: Annotated[str, Field(repr=False)]
     enforcement: Enforcement
     detection: Detection
     rule: tuple[Rule, ...]

@@ -10,6 +10,7 @@ from detector.store import (
     idempotency,
     keys,
     outbox,
+    policies,
     projections,
 )
 from detector.store.columns import METADATA
@@ -25,5 +26,6 @@ __all__ = [
     "idempotency",
     "keys",
     "outbox",
+    "policies",
     "projections",
 ]

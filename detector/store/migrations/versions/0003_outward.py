@@ -1,4 +1,4 @@
-"""Outwards: outbox, endpoints, deliveries, contacts; documents."""
+"""Outwards: outbox, endpoints, deliveries, contacts; documents, policies."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,12 +12,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The tables of ``detector.store``: ``outbox``, ``contacts``, ``documents``."""
+    """The tables of ``detector.store``: ``outbox``, ``contacts``, ``documents``, ``policies``."""
     _outbox()
     _endpoints()
     _deliveries()
     _contacts()
     _documents()
+    _policies()
 
 
 def _outbox() -> None:
@@ -115,4 +116,15 @@ def _documents() -> None:
         sa.ForeignKeyConstraint(
             ["sha256"], ["document_contents.sha256"], name="fk_documents_sha256_document_contents"
         ),
+    )
+
+
+def _policies() -> None:
+    op.create_table(
+        "policies",
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("since", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_policies"),
     )
