@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from detector.enforcement.days import parse_instant
 from detector.evidence.dossier import Dossier, for_seller
 from detector.money import format_money
 from detector.report import wording
@@ -31,6 +35,7 @@ _TABLES = (
     *("case", "findings", "orders", "items", "decisions", "traces", "reviews"),
     *("rings", "timeline", "ledger", "notices", "evidence", "notes"),
 )
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _HERE = Path(__file__).parent / "templates"
 _REPORT = Path(wording.__file__).parent / "templates"
@@ -86,21 +91,33 @@ def _zip(files: dict[str, bytes]) -> bytes:
 
 
 def _cover(dossier: Dossier, audience: Audience, hashes: dict[str, dict[str, Any]]) -> str:
-    reasons = {row["order_id"]: row for row in dossier.decisions}
+    zone = ZoneInfo(dossier.timezone)
+    tables = {name: _in_zone(getattr(dossier, name), zone) for name in _TABLES}
     return (
         _environment()
         .get_template("cover.html.j2")
         .render(
-            dossier=dossier,
+            dossier=replace(dossier, as_of=_in_zone(dossier.as_of, zone), **tables),
             audience=audience,
             files=hashes,
-            decided=reasons,
+            decided={row["order_id"]: row for row in dossier.decisions},
             documents=[
                 (document, _document_path(document.document_id, document.name))
                 for document, _ in dossier.documents
             ],
         )
     )
+
+
+def _in_zone(value: Any, zone: ZoneInfo) -> Any:
+    """The same with every instant as people write it: day and second on the market's clocks."""
+    if isinstance(value, Mapping):
+        return {name: _in_zone(item, zone) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_zone(item, zone) for item in value]
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return f"{parse_instant(value).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    return value
 
 
 @cache
