@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import duckdb
 import numpy as np
@@ -31,7 +33,7 @@ def comparable_groups(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
     found = con.execute("""
         WITH main AS (SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL),
         size AS (SELECT seller_id, floor(log2(count(*)) / 2) AS size FROM orders GROUP BY ALL)
-        SELECT CASE WHEN category IS NULL THEN -1 ELSE dense_rank() OVER (ORDER BY category) END AS category,
+        SELECT coalesce((md5_number_lower(category) % 2147483648)::BIGINT, -1) AS category,
                size::BIGINT AS seller_size, (channel = 'live')::BIGINT AS live,
                datediff('week', TIMESTAMP '1970-01-01', created_at) AS week
         FROM orders o LEFT JOIN main USING (order_id) LEFT JOIN products p USING (product_id)
@@ -41,6 +43,20 @@ def comparable_groups(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
         name: np.ma.filled(np.ma.asarray(codes, dtype=np.int64), -1).astype(np.int64)
         for name, codes in found.items()
     }
+
+
+def category_code(category: str | None) -> int:
+    """Code of a category among the ``comparable_groups``: the same in every market, −1 unknown."""
+    if category is None:
+        return -1
+    return (
+        int.from_bytes(hashlib.md5(category.encode(), usedforsecurity=False).digest()[8:], "little") % 2**31
+    )
+
+
+def week_number(instant: datetime) -> int:
+    """Code of the week among the ``comparable_groups``: whole weeks since 1970."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)).days // 7
 
 
 def train(

@@ -7,6 +7,8 @@ median would call them normal. A product whose catalogue weight is wrong is ligh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from features.columns import Codes, Floats, Rows, group_codes, register, values_of
 from features.parcels import Parcels
 
-__all__ = ["parcel_weights", "shortfalls"]
+__all__ = ["line_grams", "parcel_weights", "shortfalls", "weighed", "weight_ratios"]
 
 PRIOR_PARCELS = 2.0
 """A product's own ratio weighs as much as 'the catalogue is right' once this many other parcels show it."""
@@ -28,37 +30,64 @@ def parcel_weights(con: duckdb.DuckDBPyConnection, parcels: Parcels) -> dict[str
     weight or quantity is not known, in combined orders and samples.
     """
     columns = parcels.columns
-    weighed = (columns["grams"] > 0) & (columns["exempt"] == 0) & (columns["combined"] == 0)
-    rows = np.flatnonzero(weighed)
-    row, product, stated = _read_lines(con, rows, len(weighed))
-    catalogue = _sums(row, stated, len(rows))
-    catalogue[np.bincount(row, minlength=len(rows)) == 0] = np.nan
-    grams = columns["grams"][rows]
-    ratio, shortfall, basis = (np.full(len(weighed), np.nan) for _ in range(3))
-    ratio[rows] = grams / catalogue
+    rows = weighed(columns)
+    row, product, quantity, weight = _read_lines(con, rows, len(parcels.orders))
+    stated = line_grams(quantity, weight)
+    shortfall, basis = (np.full(len(parcels.orders), np.nan) for _ in range(2))
     buyer = group_codes(parcels.orders["entity"])[rows]
-    shortfall[rows], basis[rows] = shortfalls(row, product, stated, grams, buyer)
-    declared = np.where(weighed & (columns["declared_grams"] > 0), columns["declared_grams"], np.nan)
-    return {
-        "measured_weight_ratio": ratio,
+    shortfall[rows], basis[rows] = shortfalls(row, product, stated, columns["grams"][rows], buyer)
+    return weight_ratios(columns, rows, row, stated) | {
         "weight_shortfall": np.round(shortfall, 9),
         "weight_basis": basis,
-        "declared_weight_ratio": columns["grams"] / declared,
     }
 
 
-def _read_lines(con: duckdb.DuckDBPyConnection, rows: Rows, orders: int) -> tuple[Rows, Codes, Floats]:
-    """Lines of the weighed orders: position of the order in ``rows``, product, catalogue grams (NaN unknown)."""
+def weighed(columns: Mapping[str, Floats]) -> Rows:
+    """Orders whose parcels' weight says something of their goods."""
+    return np.flatnonzero((columns["grams"] > 0) & (columns["exempt"] == 0) & (columns["combined"] == 0))
+
+
+def line_grams(quantity: Floats, weight_g: Floats) -> Floats:
+    """Catalogue weight of lines; one piece where no quantity is stated, NaN where no weight is."""
+    grams = weight_g * np.where(np.isnan(quantity), 1.0, quantity)
+    return np.where(grams == 0, np.nan, grams)
+
+
+def weight_ratios(columns: Mapping[str, Floats], rows: Rows, row: Rows, stated: Floats) -> dict[str, Floats]:
+    """Measured over catalogue and over declared weight of every order.
+
+    ``rows`` are the ``weighed`` orders; a line belongs to the one at position ``row`` of them and should weigh
+    ``stated`` grams.
+    """
+    catalogue = _sums(row, stated, len(rows))
+    catalogue[np.bincount(row, minlength=len(rows)) == 0] = np.nan
+    measured, declared = (np.full(len(columns["grams"]), np.nan) for _ in range(2))
+    measured[rows] = columns["grams"][rows] / catalogue
+    stated_by_seller = columns["declared_grams"][rows]
+    declared[rows] = columns["grams"][rows] / np.where(stated_by_seller > 0, stated_by_seller, np.nan)
+    return {"measured_weight_ratio": measured, "declared_weight_ratio": declared}
+
+
+def _read_lines(
+    con: duckdb.DuckDBPyConnection, rows: Rows, orders: int
+) -> tuple[Rows, Codes, Floats, Floats]:
+    """Lines of the weighed orders: position of the order in ``rows``, product, quantity, catalogue weight."""
     register(con, "tk_weighed", {"o": rows})
     lines = con.sql("""
-        SELECT o, product_id, nullif(weight_g * coalesce(quantity, 1), 0) AS grams
+        SELECT o, product_id, quantity, weight_g
         FROM tk_weighed JOIN orders USING (o) JOIN order_items USING (order_id)
         LEFT JOIN products USING (product_id)
     """).to_arrow_table()
     con.unregister("tk_weighed")
     position = np.empty(orders, np.int64)
     position[rows] = np.arange(len(rows))
-    return position[lines["o"].to_numpy()], group_codes(lines["product_id"]), values_of(lines, "grams")
+    product = group_codes(lines["product_id"])
+    return (
+        position[lines["o"].to_numpy()],
+        product,
+        values_of(lines, "quantity"),
+        values_of(lines, "weight_g"),
+    )
 
 
 def shortfalls(

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.carriers import Verdict, check_clean, foreign_numbers, normalise
 from features.columns import Floats, Rows, ordered, taken, values_of
 from features.first_mile import extra_ship_seconds, first_mile_fit
 from features.trace import STATUS_KIND, Kind, TraceFacts, Traces, trace_facts
 
-__all__ = ["PLACE", "Parcels", "read_parcels"]
+__all__ = ["PLACE", "ParcelTables", "Parcels", "assemble", "order_kinds", "read_parcels"]
 
 PLACE = ("country", "region", "city", "postcode")
 
@@ -41,19 +42,39 @@ class Parcels:
     numbers: pa.Table
 
 
+@dataclass(frozen=True, slots=True)
+class ParcelTables:
+    """What parcels are made of; times are seconds since 1970 UTC.
+
+    ``orders`` has a row for every order, in order of ``o`` (see ``_read_orders``). ``shipments`` has ``o``,
+    ``ordered_at``, ``label_at``, ``shipped_at`` and the contract's columns, ``events`` the position ``s`` of
+    its shipment, ``instant``, ``kind`` (``trace.Kind``, none on paper) and the contract's columns.
+    """
+
+    orders: pa.Table
+    shipments: pa.Table
+    events: pa.Table
+
+
 def read_parcels(con: duckdb.DuckDBPyConnection) -> Parcels:
     """Read orders, shipments and tracking events and put the parcels together."""
-    orders = _read_orders(con)
     shipments = _read_shipments(con)
+    return assemble(ParcelTables(_read_orders(con), shipments, _read_events(con, shipments)))
+
+
+def assemble(tables: ParcelTables) -> Parcels:
+    """Put every order's parcels together, whether there are a million orders or one."""
+    orders, shipments = tables.orders, tables.shipments
     checked = _checked_numbers(shipments)
-    traces, places = _read_events(con, shipments)
+    traces = _traces(tables)
+    places = tables.events.select([*PLACE, "signed_by"]).combine_chunks()
     facts = trace_facts(traces)
     owner = shipments["o"].to_numpy()
     main = _main_shipments(shipments, owner, facts, len(orders))
-    numeric = {name: values_of(orders, name) for name in _ORDER_NUMBERS}
+    numeric = {name: values_of(orders, name) for name in orders.column_names if name in _ORDER_NUMBERS}
     return Parcels(
         columns=numeric | _parcel_columns(shipments, owner, checked, facts, main),
-        orders=orders.drop_columns(list(_ORDER_NUMBERS)),
+        orders=orders.drop_columns(list(numeric)),
         shipment=_with_number(shipments, checked).take(_nullable(main)),
         picked_up=places.take(_nullable(_event_rows(traces, Kind.PICKED_UP, facts.picked_up_at, main))),
         delivered=places.take(_nullable(_event_rows(traces, Kind.DELIVERED, facts.delivered_at, main))),
@@ -71,8 +92,8 @@ def _read_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
     table = con.sql("""
         SELECT o, seller_id, hash(entity_id) AS entity, epoch_us(created_at) / 1e6 AS ordered_at,
                epoch_us(shipped_at) / 1e6 AS order_shipped_at,
-               coalesce(is_sample OR is_replacement OR is_exchange, false) AS exempt,
-               hash(combined_group_id) AS combined_group, combined_group_id IS NOT NULL AS combined,
+               is_sample, is_replacement, is_exchange,
+               CASE WHEN combined_group_id IS NOT NULL THEN hash(combined_group_id) END AS combined_group,
                cancelled_at IS NOT NULL OR coalesce(status = 'CANCELLED', false) AS cancelled,
                delivered_at IS NOT NULL OR completed_at IS NOT NULL
                    OR coalesce(status IN ('DELIVERED', 'COMPLETED'), false) AS claims_delivery,
@@ -81,7 +102,19 @@ def _read_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
                recipient_name, ship_to_country, ship_to_region, ship_to_city, ship_to_postcode
         FROM orders JOIN buyer_entity USING (buyer_id)
     """).to_arrow_table()
-    return ordered(table)
+    return order_kinds(ordered(table))
+
+
+def order_kinds(orders: pa.Table) -> pa.Table:
+    """Add ``exempt`` (a sample, replacement or exchange) and ``combined`` (shipped with others on purpose)."""
+    sample, replacement, exchange = (pc.fill_null(orders[f"is_{k}"], False) for k in _EXEMPT)
+    exempt = pc.or_(sample, pc.or_(replacement, exchange))
+    kinds = orders.append_column("exempt", exempt)
+    kinds = kinds.append_column("combined", orders["combined_group"].is_valid())
+    return kinds.drop_columns([f"is_{kind}" for kind in _EXEMPT])
+
+
+_EXEMPT = ("sample", "replacement", "exchange")
 
 
 def _read_shipments(con: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -128,8 +161,8 @@ def _checked_numbers(shipments: pa.Table) -> _Checked:
     )
 
 
-def _read_events(con: duckdb.DuckDBPyConnection, shipments: pa.Table) -> tuple[Traces, pa.Table]:
-    """All events but those on paper, and beside them the places of pick-ups and deliveries (else null)."""
+def _read_events(con: duckdb.DuckDBPyConnection, shipments: pa.Table) -> pa.Table:
+    """All events but those on paper; places and signatures of pick-ups and deliveries only (else null)."""
     kinds = " ".join(f"WHEN '{status}' THEN {int(kind)}" for status, kind in STATUS_KIND.items())
     texts = (*PLACE, "signed_by")
     place = ", ".join(
@@ -144,7 +177,12 @@ def _read_events(con: duckdb.DuckDBPyConnection, shipments: pa.Table) -> tuple[T
         JOIN tk_shipment USING (shipment_id) WHERE kind > 0
     """).to_arrow_table()
     con.unregister("tk_shipment")
-    traces = Traces(
+    return events
+
+
+def _traces(tables: ParcelTables) -> Traces:
+    shipments, events = tables.shipments, tables.events
+    return Traces(
         count=len(shipments),
         shipment=events["s"].to_numpy(),
         at=values_of(events, "instant"),
@@ -154,7 +192,6 @@ def _read_events(con: duckdb.DuckDBPyConnection, shipments: pa.Table) -> tuple[T
         grams=values_of(events, "weight_g"),
         ordered_at=values_of(shipments, "ordered_at"),
     )
-    return traces, events.select(texts).combine_chunks()
 
 
 def _main_shipments(shipments: pa.Table, owner: Rows, facts: TraceFacts, orders: int) -> Rows:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ParcelTimes", "timing_facts"]
+__all__ = ["ParcelTimes", "parcel_times", "timing_facts"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +34,18 @@ class ParcelTimes:
     extra_seconds: Floats
 
 
-def timing_facts(times: ParcelTimes, as_of: float) -> dict[str, Floats]:
+def parcel_times(columns: Mapping[str, Floats]) -> ParcelTimes:
+    """The times among the columns of ``Parcels``; without the parcel's own, the order says when it was shipped."""
+    shipped_at = columns["shipped_at"]
+    stated = {
+        **columns,
+        "shipped_at": np.where(np.isnan(shipped_at), columns["order_shipped_at"], shipped_at),
+        "extra_seconds": np.nan_to_num(columns["extra_seconds"]),
+    }
+    return ParcelTimes(*(stated[name] for name in ParcelTimes.__slots__))
+
+
+def timing_facts(times: ParcelTimes, as_of: float | Floats) -> dict[str, Floats]:
     """The timing features, one value per order.
 
     Parameters
@@ -41,7 +53,7 @@ def timing_facts(times: ParcelTimes, as_of: float) -> dict[str, Floats]:
     times
         Arrays of one length.
     as_of
-        Seconds since 1970 UTC at which the scan looks.
+        Seconds since 1970 UTC at which the scan looks, or at which each order is looked at.
 
     Returns
     -------

@@ -25,10 +25,13 @@ from features.parcel_weights import parcel_weights
 from features.parcels import PLACE, Parcels, read_parcels
 from features.peers import cohort_of, surprise
 from features.points import consignment_points, point_facts
-from features.timing import ParcelTimes, timing_facts
+from features.timing import parcel_times, timing_facts
 from features.tracking_features import FEATURES
 
-__all__ = ["FEATURES", "compute"]
+__all__ = ["FEATURES", "SCANS_ONLY", "compute"]
+
+SCANS_ONLY = ("trace_scans", "label_only_days")
+"""Features that say of a parcel that it was not scanned: unknown in a market that reports no scans at all."""
 
 
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
@@ -42,7 +45,8 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     create_order_number(con, parcels)
     shops = _read_shops(con, parcels.orders["seller_id"])
     columns |= place_gaps(parcels, shops)
-    columns |= _timing(columns, as_of)
+    seen = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
+    columns |= timing_facts(parcel_times(columns), seen.timestamp())
     columns |= parcel_weights(con, parcels)
     columns["number_reuse_orders"] = number_reuse(con, parcels)
     seller = group_codes(parcels.orders["seller_id"])
@@ -50,21 +54,11 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     columns |= parcel_groups(parcels, seller)
     columns |= _surprises(con, parcels, shops, seller)
     if not con.sql("FROM tracking_events LIMIT 1").fetchall():  # a market without scans says nothing of one
-        columns |= {name: np.full(len(seller), np.nan) for name in ("trace_scans", "label_only_days")}
+        columns |= {name: np.full(len(seller), np.nan) for name in SCANS_ONLY}
     rows = np.arange(len(seller), dtype=np.int32)
     register(con, "tk_features", {"o": rows, **{feature.name: columns[feature.name] for feature in FEATURES}})
     con.execute("CREATE OR REPLACE TABLE f_tracking AS SELECT * FROM tk_features")
     con.unregister("tk_features")
-
-
-def _timing(columns: dict[str, Floats], as_of: datetime) -> dict[str, Floats]:
-    shipped_at = columns["shipped_at"]
-    stated = columns | {
-        "shipped_at": np.where(np.isnan(shipped_at), columns["order_shipped_at"], shipped_at),
-        "extra_seconds": np.nan_to_num(columns["extra_seconds"]),
-    }
-    seen = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
-    return timing_facts(ParcelTimes(*(stated[name] for name in ParcelTimes.__slots__)), seen.timestamp())
 
 
 def _points(con: duckdb.DuckDBPyConnection, parcels: Parcels, seller: Codes) -> dict[str, Floats]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    delete,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -37,6 +38,8 @@ __all__ = [
     "REPORTED",
     "ROW_DIGEST",
     "Row",
+    "forget_items",
+    "insert_new",
     "put",
     "report",
     "reported",
@@ -115,7 +118,7 @@ def report(connection: Connection, facts: Iterable[str]) -> None:
     """Note that the market tells of these."""
     rows = [{"fact": fact} for fact in sorted(facts)]
     if rows:
-        connection.execute(_insert(connection, REPORTED).on_conflict_do_nothing(), rows)
+        connection.execute(insert_new(connection, REPORTED), rows)
 
 
 def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
@@ -136,6 +139,14 @@ def put(connection: Connection, table: str, rows: Sequence[Row]) -> None:
         connection.execute(upsert(connection, FACTS[table]), [dict(row) for row in rows])
 
 
+def forget_items(connection: Connection, order_ids: Sequence[str]) -> None:
+    """Drop the items of those orders: they are told anew."""
+    items = FACTS["order_items"]
+    if order_ids:
+        parameters = [{"of_order": order_id} for order_id in order_ids]
+        connection.execute(delete(items).where(items.c.order_id == bindparam("of_order")), parameters)
+
+
 def upsert(connection: Connection, table: Table, source: Select[Any] | None = None) -> Insert:
     """Insert whole rows, given one by one or as the select of all columns; a stored row with the key is replaced."""
     names = [column.name for column in table.c]
@@ -149,6 +160,12 @@ def upsert(connection: Connection, table: Table, source: Select[Any] | None = No
     kept = {"index_elements": key, "set_": rest}
     chosen: Insert = statement.on_conflict_do_update(**kept) if rest else statement.on_conflict_do_nothing()
     return chosen
+
+
+def insert_new(connection: Connection, table: Table) -> Insert:
+    """Insert a row unless its key is there."""
+    statement: Insert = _insert(connection, table).on_conflict_do_nothing()
+    return statement
 
 
 def _insert(connection: Connection, table: Table) -> Any:

@@ -4,6 +4,7 @@ from detector.store import (
     audit,
     case_files,
     contacts,
+    decisions,
     documents,
     events,
     facts,
@@ -12,6 +13,7 @@ from detector.store import (
     outbox,
     policies,
     projections,
+    snapshots,
 )
 from detector.store.columns import METADATA
 
@@ -20,6 +22,7 @@ __all__ = [
     "audit",
     "case_files",
     "contacts",
+    "decisions",
     "documents",
     "events",
     "facts",
@@ -28,4 +31,5 @@ __all__ = [
     "outbox",
     "policies",
     "projections",
+    "snapshots",
 ]

@@ -74,6 +74,39 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_table(
+        "decisions",
+        sa.Column("decision_id", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("seller_id", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("anomaly_score", sa.Double(), nullable=True),
+        sa.Column("rule_score", sa.Double(), nullable=False),
+        sa.Column("clauses", JSON, nullable=False),
+        sa.Column("reasons", JSON, nullable=False),
+        sa.Column("ring_id", sa.Text(), nullable=True),
+        sa.Column("versions", JSON, nullable=False),
+        sa.Column("feature_set", sa.Text(), nullable=False),
+        sa.Column("features", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
+    )
+    op.create_index("ix_decisions_order", "decisions", ["order_id", "decided_at"], unique=False)
+    op.create_index(
+        "ix_decisions_suspected",
+        "decisions",
+        ["seller_id", "decided_at"],
+        unique=False,
+        sqlite_where=sa.text("decision != 'allow'"),
+        postgresql_where=sa.text("decision != 'allow'"),
+    )
+    op.create_table(
+        "feature_sets",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("names", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_feature_sets")),
+    )
+    op.create_table(
         "labels",
         sa.Column("subject_kind", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Text(), nullable=False),
@@ -250,6 +283,55 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index("ix_shipments_order_id", "shipments", ["order_id"], unique=False)
+    op.create_table(
+        "snapshot_ring_pairs",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("buyer_id", sa.Text(), nullable=False),
+        sa.Column("seller_id", sa.Text(), nullable=False),
+        sa.Column("ring_id", sa.Text(), nullable=False),
+        sa.Column("order_count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", "buyer_id", "seller_id", name=op.f("pk_snapshot_ring_pairs")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_snapshot_ring_pairs_ring", "snapshot_ring_pairs", ["generation", "ring_id"], unique=False
+    )
+    op.create_table(
+        "snapshot_rings",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("ring_id", sa.Text(), nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("generation", "ring_id", name=op.f("pk_snapshot_rings")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "snapshot_sellers",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("seller_id", sa.Text(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("recommendation", sa.Text(), nullable=False),
+        sa.Column("verdict", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("generation", "seller_id", name=op.f("pk_snapshot_sellers")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "snapshot_values",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", "number", "key", name=op.f("pk_snapshot_values")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "snapshots",
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("in_force", sa.Boolean(), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=False),
+        sa.Column("groups", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("generation", name=op.f("pk_snapshots")),
+    )
     op.create_table(
         "tracking_events",
         sa.Column("shipment_id", sa.Text(), nullable=False),

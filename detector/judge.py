@@ -1,0 +1,147 @@
+"""One to a thousand orders judged at once, from what the store knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from detector.anomaly import category_code, week_number
+from detector.policy.schema import Policy
+from detector.pseudonym import Veil
+from detector.scoring import ALLOW, Reason, Scorer, Scores
+from detector.store import facts, snapshots
+from detector.store.known import NOTHING, Told, order_facts
+from detector.store.lookups import window_values
+from features.catalog import CATALOG
+from features.online import row_values
+from features.velocity import AGGREGATES
+from models.forest import AnomalyModel
+from models.measures import ANOMALY_FEATURES
+
+__all__ = ["Judge", "Judged", "recorded_features", "snapshot_features"]
+
+Floats = NDArray[np.float64]
+Row = Mapping[str, Any]
+
+SELLER_SIZE = "seller_size"
+"""How large the shop was at the last scan: no feature, but what the forest compares within."""
+
+
+def recorded_features(scorer: Scorer) -> tuple[str, ...]:
+    """What is kept with a decision: all that scoring reads, and every trailing window."""
+    read = {*scorer.inputs, *(measure.name for measure in ANOMALY_FEATURES)}
+    return tuple(sorted(read | {aggregate.name for aggregate in AGGREGATES}))
+
+
+def snapshot_features(scorer: Scorer) -> tuple[str, ...]:
+    """The recorded features that only a scan computes."""
+    return tuple(name for name in recorded_features(scorer) if CATALOG[name].kind == "snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found; one entry or row per order. ``features`` has the columns of ``recorded_features``."""
+
+    features: Floats
+    scores: Scores
+    reasons: list[tuple[Reason, ...]]
+    rings: list[str | None]
+    snapshot: snapshots.Snapshot | None
+
+
+class Judge:
+    """A policy and a forest, ready to judge.
+
+    Parameters
+    ----------
+    model
+        The forest of the orders; None judges by the rules alone.
+    veil
+        Opens the stored names, which are compared letter by letter.
+    """
+
+    def __init__(self, policy: Policy, model: AnomalyModel | None, veil: Veil) -> None:
+        self.scorer = Scorer(policy.detection, policy.rule)
+        self.recorded = recorded_features(self.scorer)
+        self._model = model
+        self._veil = veil
+        self._explain_from = policy.detection.fusion.explain_from
+
+    def judge(
+        self, connection: Connection, orders: Sequence[Row], now: datetime, told: Told = NOTHING
+    ) -> Judged:
+        """Judge orders (stored rows, which need not be stored) on what is known ``now``.
+
+        Windows look back from each order's own time; the snapshot is the last one published.
+        """
+        known = order_facts(connection, orders, self._veil, told)
+        market = facts.reported(connection)
+        rows = row_values(known, now, market)
+        snapshot = snapshots.current(connection)
+        keys = lookup_keys(orders, known.lines, rows.points)
+        looked_up = {} if snapshot is None else snapshots.values(connection, snapshot, keys)
+        features = {**looked_up, **rows.features, **window_values(connection, orders, market)}
+        scores = self.scorer.score(features, len(orders), self._anomaly(features, orders, known.lines))
+        rings: list[str | None] = [None] * len(orders)
+        if snapshot is not None and (scores.decision != ALLOW).any():
+            rings = snapshots.ring_of_pairs(connection, snapshot, orders)
+        unknown = np.full(len(orders), np.nan)
+        return Judged(
+            np.column_stack([features.get(name, unknown) for name in self.recorded]),
+            scores,
+            [self._reasons(scores, row, features) for row in range(len(orders))],
+            [ring if said != ALLOW else None for ring, said in zip(rings, scores.decision, strict=True)],
+            snapshot,
+        )
+
+    def _reasons(self, scores: Scores, row: int, features: Mapping[str, Floats]) -> tuple[Reason, ...]:
+        if scores.score[row] < self._explain_from and scores.decision[row] == ALLOW:
+            return ()
+        return tuple(self.scorer.reasons(scores, row, features))
+
+    def _anomaly(
+        self, features: Mapping[str, Floats], orders: Sequence[Row], lines: Sequence[Row]
+    ) -> Floats | None:
+        if self._model is None:
+            return None
+        size = features.get(SELLER_SIZE, np.full(len(orders), np.nan))
+        groups = {
+            "category": np.array(_categories(len(orders), lines), dtype=np.int64),
+            SELLER_SIZE: np.nan_to_num(size, nan=-1).astype(np.int64),
+            "live": np.array([_live(order.get("channel")) for order in orders], dtype=np.int64),
+            "week": np.array([week_number(order["created_at"]) for order in orders], dtype=np.int64),
+        }
+        measured = {name: features.get(name, np.full(len(orders), np.nan)) for name in self._model.features}
+        return self._model.percentile(measured, groups)
+
+
+def lookup_keys(
+    orders: Sequence[Row], lines: Sequence[Row], points: Sequence[str | None]
+) -> list[dict[str, Any]]:
+    """The orders with the key columns that are derived: the first product, the consignment point."""
+    first = _first_lines(lines)
+    return [
+        {**order, "product_id": first.get(o, {}).get("product_id"), "point_id": point}
+        for o, (order, point) in enumerate(zip(orders, points, strict=True))
+    ]
+
+
+def _first_lines(lines: Sequence[Row]) -> dict[int, Row]:
+    """The line of each order's first product, by id."""
+    known = [line for line in lines if line.get("product_id") is not None]
+    return {line["o"]: line for line in sorted(known, key=lambda line: line["product_id"], reverse=True)}
+
+
+def _categories(count: int, lines: Sequence[Row]) -> list[int]:
+    first = _first_lines(lines)
+    return [category_code(first.get(o, {}).get("category")) for o in range(count)]
+
+
+def _live(channel: str | None) -> int:
+    return -1 if channel is None else int(channel == "live")

@@ -1,0 +1,307 @@
+"""The scoring service: facts in, decisions out, each request's all in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from detector.contract import CLAUSES, INPUT_TABLES
+from detector.errors import TrueTradeError
+from detector.job import ORDERS_MODEL
+from detector.judge import Judge, Judged
+from detector.policy.schema import Policy
+from detector.pseudonym import Veil
+from detector.scoring import Reason
+from detector.store import decisions, facts, snapshots
+from detector.store.columns import to_micros
+from detector.store.decisions import Decision, Versions
+from detector.store.idempotency import Claim, recall, remember
+from detector.store.known import Told, orders_of_shipments, stored_orders
+from features.online import MARKET_COLUMNS
+from models.bundle import Bundle
+
+__all__ = ["Decision", "Reason", "RowResult", "ScoreRequest", "Service", "UnknownRecord", "Versions"]
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+NESTED = {
+    "items": "order_items",
+    "tracking_events": "tracking_events",
+    "shipment": "shipments",
+    "review": "reviews",
+}
+"""Member of an order → table of the rows in it: a list, or one row."""
+
+
+class UnknownRecord(TrueTradeError):
+    """Nothing is stored under that id."""
+
+    def __init__(self, kind: str, record_id: str) -> None:
+        super().__init__(f"{kind} {record_id} is not known; ids are those of earlier answers")
+        self.kind, self.record_id = kind, record_id
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """An order to score: the contract's columns as Python values, with what belongs to it.
+
+    Attributes
+    ----------
+    order
+        Columns of ``orders``, and ``items``, ``shipment``, ``tracking_events``, ``review``: rows that name
+        the order or shipment they belong to.
+    store
+        False: a dry run, nothing is kept and no other request sees it.
+    idempotency
+        A request with a claim that was carried out is answered with its decision.
+    """
+
+    order: Row
+    store: bool = True
+    idempotency: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became of one row: its key, and the new decisions on the orders that it touches."""
+
+    key: str
+    accepted: bool
+    reason: str | None = None
+    decision_ids: tuple[str, ...] = ()
+
+
+class Service:
+    """Scores orders and keeps facts. One instance serves one process; its methods may run in threads.
+
+    Parameters
+    ----------
+    policy
+        As from ``detector.rulebook.load_rulebook``.
+    bundle
+        A verified model bundle, None without a forest.
+    pseudonym_key
+        Key of the stored identity values.
+    """
+
+    def __init__(self, engine: Engine, policy: Policy, bundle: Bundle | None, pseudonym_key: bytes) -> None:
+        self._engine = engine
+        self._veil = Veil(pseudonym_key)
+        self._judge = Judge(policy, None if bundle is None else bundle.models[ORDERS_MODEL], self._veil)
+        self._policy, self._bundle = policy, bundle
+        with engine.begin() as connection:
+            self._feature_set = decisions.feature_set(connection, self._judge.recorded)
+
+    def score(self, requests: Sequence[ScoreRequest], now: datetime) -> list[Decision]:
+        """Score 1 to 1,000 orders in one transaction; the facts of stored requests are kept with it.
+
+        Orders of one call are in each other's history as their times say. An order of a dry run is in
+        nobody's.
+
+        Raises
+        ------
+        IdempotencyConflict
+            A claim's key was used before with another content.
+        """
+        with self._engine.begin() as connection:
+            claims = [request.idempotency for request in requests if request.idempotency is not None]
+            answered = recall(connection, claims, now) if claims else {}
+            fresh = _first_of_each_claim(requests, answered)
+            self._put_orders(connection, [request.order for request in fresh if request.store])
+            made = self._decide(connection, fresh, now)
+            given = {r.idempotency: d for r, d in zip(fresh, made, strict=True) if r.idempotency is not None}
+            remember(connection, {claim: one.decision_id for claim, one in given.items()})
+            for claim, decision_id in answered.items():
+                given[claim] = _found(decisions.decision(connection, decision_id), "decision", decision_id)
+        unclaimed = iter([d for r, d in zip(fresh, made, strict=True) if r.idempotency is None])
+        return [next(unclaimed) if r.idempotency is None else given[r.idempotency] for r in requests]
+
+    def add(self, table: str, rows: Sequence[Row], now: datetime) -> list[RowResult]:
+        """Keep rows of a table of the contract; stored orders that they touch are scored again.
+
+        Rows of ``orders`` may hold what belongs to them, as in ``ScoreRequest``. Reports and labels touch
+        no score.
+        """
+        with self._engine.begin() as connection:
+            if table == "orders":
+                self._put_orders(connection, rows)
+            else:
+                self._put(connection, table, rows)
+            touched = self._touched(connection, table, rows)
+            stored = stored_orders(connection, {order_id for order_id in touched if order_id is not None})
+            made = self._decide_stored(connection, list(stored.values()), now)
+        by_order = {one.order_id: (one.decision_id,) for one in made}
+        key = INPUT_TABLES[table].key
+        return [
+            RowResult(" ".join(str(row[part]) for part in key), True, None, by_order.get(order_id or "", ()))
+            for row, order_id in zip(rows, touched, strict=True)
+        ]
+
+    def decision(self, decision_id: str) -> Decision:
+        """One decision. Raises UnknownRecord."""
+        return self._read(lambda c: _found(decisions.decision(c, decision_id), "decision", decision_id))
+
+    def decisions_of(self, order_id: str) -> list[Decision]:
+        """Every decision on an order, the latest first; none where the order was never scored."""
+        return self._read(lambda connection: decisions.decisions_of(connection, order_id))
+
+    def features(self, decision_id: str) -> dict[str, float]:
+        """The known features that a decision was made on."""
+        return self._read(lambda connection: decisions.features_of(connection, decision_id))
+
+    def snapshot(self) -> snapshots.Snapshot | None:
+        """The published scan that answers now."""
+        return self._read(snapshots.current)
+
+    def seller(self, seller_id: str) -> Row:
+        """The last published scan's verdict: a row of ``sellers.parquet``. Raises UnknownRecord."""
+        return self._read(lambda c: _found(_of_snapshot(c, snapshots.seller, seller_id), "seller", seller_id))
+
+    def ring(self, ring_id: str) -> tuple[Row, list[Row]]:
+        """A ring of the last published scan, a row of ``rings.parquet``, and its buyer–seller pairs with counts.
+
+        Raises UnknownRecord.
+        """
+        return self._read(lambda c: _found(_of_snapshot(c, snapshots.ring, ring_id), "ring", ring_id))
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.connect().execution_options(reads_only=True) as connection:
+            return work(connection)
+
+    def _put_orders(self, connection: Connection, orders: Sequence[Row]) -> None:
+        """Keep orders and what belongs to them; of items, those of the last telling are the order's."""
+        self._put(connection, "orders", orders)
+        itemised = [order["order_id"] for order in orders if order.get("items") is not None]
+        facts.forget_items(connection, itemised)
+        for member, table in NESTED.items():
+            self._put(connection, table, [row for order in orders for row in _nested(order, member)])
+
+    def _put(self, connection: Connection, table: str, rows: Sequence[Row]) -> None:
+        facts.put(connection, table, [facts.veiled(self._veil, table, row) for row in rows])
+        told = {
+            name
+            for name in MARKET_COLUMNS
+            if name.startswith(f"{table}.") and any(row.get(name.split(".")[1]) is not None for row in rows)
+        }
+        if told:
+            facts.report(connection, told - facts.reported(connection))
+
+    def _touched(self, connection: Connection, table: str, rows: Sequence[Row]) -> list[str | None]:
+        """The order that each row is about, None where it changes no score."""
+        if table in ("orders", "shipments", "reviews"):
+            return [row.get("order_id") for row in rows]
+        if table == "tracking_events":
+            orders = orders_of_shipments(connection, {row["shipment_id"] for row in rows})
+            return [orders.get(row["shipment_id"]) for row in rows]
+        return [None] * len(rows)
+
+    def _decide(
+        self, connection: Connection, requests: Sequence[ScoreRequest], now: datetime
+    ) -> list[Decision]:
+        """Decide on what is stored by now; dry runs come with their own facts, and are not kept."""
+        orders = [facts.veiled(self._veil, "orders", request.order) for request in requests]
+        told = Told(*(self._told(requests, member) for member in ("items", "shipment", "tracking_events")))
+        judged = self._judge.judge(connection, orders, now, told)
+        made = self._decisions(orders, judged, now)
+        kept = [position for position, request in enumerate(requests) if request.store]
+        decisions.keep(connection, [made[at] for at in kept], judged.features[kept], self._feature_set)
+        return made
+
+    def _told(self, requests: Sequence[ScoreRequest], member: str) -> list[Row]:
+        dry = [request.order for request in requests if not request.store]
+        return [
+            facts.veiled(self._veil, NESTED[member], row) for order in dry for row in _nested(order, member)
+        ]
+
+    def _decide_stored(self, connection: Connection, orders: Sequence[Row], now: datetime) -> list[Decision]:
+        if not orders:
+            return []
+        judged = self._judge.judge(connection, orders, now)
+        made = self._decisions(orders, judged, now)
+        decisions.keep(connection, made, judged.features, self._feature_set)
+        return made
+
+    def _decisions(self, orders: Sequence[Row], judged: Judged, now: datetime) -> list[Decision]:
+        scores, versions = judged.scores, self._versions(judged.snapshot, now)
+        anomaly, rule, score = (
+            values.tolist() for values in (scores.anomaly_score, scores.rule_score, scores.score)
+        )
+        clauses = {clause: scores.evidence.clauses[clause].tolist() for clause in CLAUSES}
+        return [
+            Decision(
+                decision_id=new_decision_id(now, at),
+                order_id=order["order_id"],
+                seller_id=order["seller_id"],
+                decided_at=now,
+                score=score[at],
+                decision=str(scores.decision[at]),
+                anomaly_score=_known(anomaly[at]),
+                rule_score=rule[at],
+                clauses={clause: _known(values[at]) for clause, values in clauses.items()},
+                reasons=judged.reasons[at],
+                ring_id=judged.rings[at],
+                versions=versions,
+            )
+            for at, order in enumerate(orders)
+        ]
+
+    def _versions(self, snapshot: snapshots.Snapshot | None, now: datetime) -> Versions:
+        return Versions(
+            package=_PACKAGE,
+            policy=self._policy.version,
+            policy_sha256=self._policy.sha256,
+            model=None if self._bundle is None else self._bundle.id,
+            snapshot=None if snapshot is None else str(snapshot.generation),
+            snapshot_age_seconds=None if snapshot is None else (now - snapshot.as_of).total_seconds(),
+        )
+
+
+_PACKAGE = version("truetrade")
+
+
+def new_decision_id(now: datetime, position: int) -> str:
+    """An id nobody can guess, later ones sorting after earlier ones."""
+    return f"dec_{to_micros(now):013x}{position:03x}{secrets.token_hex(6)}"
+
+
+def _nested(order: Row, member: str) -> Sequence[Row]:
+    found = order.get(member)
+    return () if found is None else [found] if isinstance(found, Mapping) else found
+
+
+def _first_of_each_claim(
+    requests: Sequence[ScoreRequest], answered: Mapping[Claim, Any]
+) -> list[ScoreRequest]:
+    """The requests that have to be carried out: of several with one claim the first."""
+    seen = set(answered)
+    fresh = []
+    for request in requests:
+        if request.idempotency is None or request.idempotency not in seen:
+            fresh.append(request)
+            if request.idempotency is not None:
+                seen.add(request.idempotency)
+    return fresh
+
+
+def _of_snapshot(
+    connection: Connection, find: Callable[[Connection, snapshots.Snapshot, str], T | None], record_id: str
+) -> T | None:
+    snapshot = snapshots.current(connection)
+    return None if snapshot is None else find(connection, snapshot, record_id)
+
+
+def _found(record: T | None, kind: str, record_id: str) -> T:
+    if record is None:
+        raise UnknownRecord(kind, record_id)
+    return record
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value
