@@ -22,7 +22,7 @@ from detector.store import decisions, facts, snapshots
 from detector.store.columns import to_micros
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
-from detector.store.known import Told, orders_of_shipments, stored_orders
+from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
 from features.online import MARKET_COLUMNS
 from models.bundle import Bundle
 
@@ -136,7 +136,7 @@ class Service:
                 self._put(connection, table, rows)
             touched = self._touched(connection, table, rows)
             stored = stored_orders(connection, {order_id for order_id in touched if order_id is not None})
-            made = self._decide_stored(connection, list(stored.values()), now)
+            made = self._judged(connection, list(stored.values()), [True] * len(stored), now)
         by_order = {one.order_id: (one.decision_id,) for one in made}
         key = INPUT_TABLES[table].key
         return [
@@ -208,11 +208,7 @@ class Service:
         """Decide on what is stored by now; dry runs come with their own facts, and are not kept."""
         orders = [facts.veiled(self._veil, "orders", request.order) for request in requests]
         told = Told(*(self._told(requests, member) for member in ("items", "shipment", "tracking_events")))
-        judged = self._judge.judge(connection, orders, now, told)
-        made = self._decisions(orders, judged, now)
-        kept = [position for position, request in enumerate(requests) if request.store]
-        decisions.keep(connection, [made[at] for at in kept], judged.features[kept], self._feature_set)
-        return made
+        return self._judged(connection, orders, [request.store for request in requests], now, told)
 
     def _told(self, requests: Sequence[ScoreRequest], member: str) -> list[Row]:
         dry = [request.order for request in requests if not request.store]
@@ -220,12 +216,21 @@ class Service:
             facts.veiled(self._veil, NESTED[member], row) for order in dry for row in _nested(order, member)
         ]
 
-    def _decide_stored(self, connection: Connection, orders: Sequence[Row], now: datetime) -> list[Decision]:
+    def _judged(
+        self,
+        connection: Connection,
+        orders: Sequence[Row],
+        kept: Sequence[bool],
+        now: datetime,
+        told: Told = NOTHING,
+    ) -> list[Decision]:
+        """Judge orders (stored rows) and store the decisions that are to be ``kept``."""
         if not orders:
             return []
-        judged = self._judge.judge(connection, orders, now)
+        judged = self._judge.judge(connection, orders, now, told)
         made = self._decisions(orders, judged, now)
-        decisions.keep(connection, made, judged.features, self._feature_set)
+        rows = [position for position, keep in enumerate(kept) if keep]
+        decisions.keep(connection, [made[row] for row in rows], judged.features[rows], self._feature_set)
         return made
 
     def _decisions(self, orders: Sequence[Row], judged: Judged, now: datetime) -> list[Decision]:
