@@ -13,15 +13,15 @@ from api.principal import Principal
 from api.refusals import IdempotencyKeyRefused
 from detector.store.idempotency import Claim
 
-__all__ = ["PARAMETER", "claim_of"]
+__all__ = ["FORM", "PARAMETER", "claim_of"]
 
-_FORM = r"^[\x20-\x7e]{1,200}$"
+FORM = r"^[\x20-\x7e]{1,200}$"
 
 PARAMETER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "pattern": _FORM},
+    "schema": {"type": "string", "pattern": FORM},
     "description": "The same key with the same content is carried out once and answered the same.",
 }
 """The header as every POST under ``/v1`` documents it."""
@@ -40,7 +40,7 @@ async def claim_of(request: Request) -> Claim | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not re.fullmatch(_FORM, key):
+    if not re.fullmatch(FORM, key):
         raise IdempotencyKeyRefused
     caller: Principal = request.state.principal
     content = [request.url.query, await request.json()]
