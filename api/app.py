@@ -15,12 +15,16 @@ from api.errors import add_handlers
 from api.observe import Observed
 from api.oidc import OidcTokens
 from api.openapi import describe
+from api.v1 import appeals, audit, cases, holds, ledger, notices, penalties, violations
+from detector.desk.desk import Desk
+from detector.policy.loader import load_policy
 from detector.settings import Settings
 from detector.store.database import connect, require_current
 
 __all__ = ["ROUTERS", "create_app"]
 
-ROUTERS = (health.public, health.guarded)
+ENFORCEMENT = (cases, violations, penalties, holds, appeals, notices, ledger, audit)
+ROUTERS = (health.public, health.guarded, *(noun.router for noun in ENFORCEMENT))
 """Every router; a new noun is one module in ``api/v1`` and one entry here."""
 
 
@@ -32,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         engine = connect(settings.database_url)
         require_current(engine)
         app.state.engine = engine
+        app.state.desk = Desk(engine, load_policy(settings.policy_file))
         app.state.gate = Gate(KeyRing(engine), _oidc(settings))
         yield
         engine.dispose()

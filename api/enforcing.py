@@ -14,18 +14,20 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Connection
 
 from api.idempotency import FORM
+from api.openapi import failure
 from api.paging import cursor_after
 from api.principal import Principal
 from api.refusals import CursorRefused, IdempotencyKeyRefused
+from api.roles import ACTOR_ROLE
 from detector.desk.desk import Desk, Receipt
 from detector.enforcement.codec import event_data, event_type
-from detector.enforcement.commands import COMMANDS, Actor, Command, Role
+from detector.enforcement.commands import COMMANDS, Actor, Command
 from detector.enforcement.refusals import InvalidCommand, Refusal
 from detector.enforcement.transitions import ROLES
-from detector.roles import Role as ApiRole
 from detector.store.database import one_moment
 
 __all__ = [
+    "EDITED",
     "CommandAnswer",
     "CommandBody",
     "EventAnswer",
@@ -39,21 +41,10 @@ __all__ = [
     "carry_out",
     "etag",
     "key_of",
-    "may_give",
     "now",
     "page",
     "position",
 ]
-
-ACTOR_ROLE: Mapping[ApiRole, Role] = {
-    "ingest": "system",
-    "admin": "system",
-    "analyst": "analyst",
-    "enforcer": "enforcer",
-    "approver": "approver",
-    "seller_centre": "seller",
-}
-"""Role of a caller → role in which it gives commands; who is not listed gives none."""
 
 CommandBody = Annotated[dict[str, Any], Body()]
 """The contract's own fields of a command; ``at`` and ``actor`` are the service's to say, others are ignored."""
@@ -102,11 +93,6 @@ def _reading(request: Request) -> Iterator[Connection]:
 
 Reading = Annotated[Connection, Depends(_reading)]
 """Parameter of a handler that reads."""
-
-
-def may_give(kind: str) -> frozenset[ApiRole]:
-    """The callers' roles in which the command may be given."""
-    return frozenset(role for role, acts in ACTOR_ROLE.items() if acts in ROLES[kind])
 
 
 def carry_out(request: Request, desk: Desk, kind: str, body: Mapping[str, Any], **path: str) -> CommandAnswer:
@@ -169,13 +155,20 @@ def as_command(kind: str, *in_path: str) -> dict[str, Any]:
     """How the OpenAPI document describes the body of ``kind``, without what the address says."""
     own = {field.name for field in fields(COMMANDS[kind])} - {field.name for field in fields(Command)}
     schema = _inlined(TypeAdapter(COMMANDS[kind]).json_schema())
-    properties = {name: schema["properties"][name] for name in schema["properties"] if name in own - {*in_path}}
+    properties = {
+        name: schema["properties"][name] for name in schema["properties"] if name in own - {*in_path}
+    }
     if "seller" in ROLES[kind]:
         named = {"id": {"type": "string", "minLength": 1, "maxLength": 200}}
         properties["actor"] = {"type": "object", "properties": named, "required": ["id"]}
-    required = [name for name in schema["required"] if name in properties] + ["actor"] * ("actor" in properties)
+    required = [name for name in schema["required"] if name in properties] + ["actor"] * (
+        "actor" in properties
+    )
     body = {"type": "object", "properties": properties, "required": required}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {str(status): failure(status) for status in (404, 409)},
+    }
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
@@ -206,13 +199,19 @@ def position(after: tuple[Any, ...] | None, *kinds: type) -> Any:
     """The parts of a cursor, of these types; CursorRefused where somebody made one up."""
     if after is None:
         return None
-    if len(after) != len(kinds) or not all(type(part) is kind for part, kind in zip(after, kinds, strict=True)):
+    if len(after) != len(kinds) or not all(
+        type(part) is kind for part, kind in zip(after, kinds, strict=True)
+    ):
         raise CursorRefused
     if any(isinstance(part, int) and not 0 <= part < 2**63 for part in after):
         raise CursorRefused
     if any(isinstance(part, str) and "\0" in part for part in after):
         raise CursorRefused
     return after
+
+
+EDITED: dict[str, Any] = {"responses": {"412": failure(412)}}
+"""What an edit adds to the OpenAPI document."""
 
 
 def etag(version: int) -> str:

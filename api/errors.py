@@ -25,9 +25,12 @@ from api.refusals import (
     TooManyAttempts,
     WrongMediaType,
 )
+from detector.desk.reading import Unknown
 from detector.enforcement import refusals
 from detector.errors import TrueTradeError
+from detector.store.case_files import CaseEdited, UnknownCase
 from detector.store.database import StoreError
+from detector.store.events import StreamMoved
 from detector.store.keys import UnknownKey
 
 __all__ = ["INTERNAL_ERROR", "MEDIA_TYPE", "STATUS", "add_handlers", "problem", "status_of"]
@@ -48,6 +51,10 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     DBAPIError: HTTPStatus.SERVICE_UNAVAILABLE,
     PoolTimeout: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unknown: HTTPStatus.NOT_FOUND,
+    UnknownCase: HTTPStatus.NOT_FOUND,
+    CaseEdited: HTTPStatus.PRECONDITION_FAILED,
+    StreamMoved: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.InvalidCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.RoleNotAllowed: HTTPStatus.FORBIDDEN,

@@ -12,7 +12,7 @@ from api.errors import MEDIA_TYPE
 from api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from api.roles import ALLOWED
 
-__all__ = ["describe"]
+__all__ = ["describe", "failure"]
 
 _GUARDED = (401, 403, 429)
 _ANYWHERE = (500, 503)
@@ -84,7 +84,7 @@ def _complete(document: dict[str, Any], components: dict[str, Any]) -> None:
         if name.startswith("POST /v1/"):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         for status in _failures(name, operation):
-            operation["responses"][str(status)] = _failure(status)
+            operation["responses"][str(status)] = failure(status)
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -103,6 +103,7 @@ def _failures(name: str, operation: dict[str, Any]) -> set[int]:
     return found
 
 
-def _failure(status: int) -> dict[str, Any]:
+def failure(status: int) -> dict[str, Any]:
+    """How an operation documents that it can answer ``status``."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}

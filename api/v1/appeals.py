@@ -21,6 +21,7 @@ from api.enforcing import (
 )
 from api.paging import After, Limit
 from api.parameters import Id
+from api.principal import Caller, Principal
 from api.routing import new_router
 from detector.desk import reading
 
@@ -32,6 +33,7 @@ router = new_router("appeals")
 @router.get("/v1/appeals")
 def appeals(
     connection: Reading,
+    caller: Caller,
     after: After,
     limit: Limit = 50,
     seller_id: SellerId = None,
@@ -40,13 +42,20 @@ def appeals(
     """Appeals by id."""
     (start,) = position(after, str) or (None,)
     found = reading.appeals(connection, seller_id=seller_id, state=state, after=start, limit=limit + 1)
+    found = [_shown(appeal, caller) for appeal in found]
     return page(found, limit, lambda appeal: (appeal["appeal_id"],))
 
 
 @router.get("/v1/appeals/{appeal_id}")
-def appeal(appeal_id: Id, connection: Reading) -> dict[str, Any]:
+def appeal(appeal_id: Id, connection: Reading, caller: Caller) -> dict[str, Any]:
     """One appeal with the references of its documents."""
-    return reading.single(connection, "appeal", appeal_id, now())
+    return _shown(reading.single(connection, "appeal", appeal_id, now()), caller)
+
+
+def _shown(appeal: dict[str, Any], caller: Principal) -> dict[str, Any]:
+    """Who decided is the platform's to know."""
+    hidden = {"decided_by"} if caller.role == "seller_centre" else set()
+    return {name: value for name, value in appeal.items() if name not in hidden}
 
 
 @router.post("/v1/appeals", openapi_extra=as_command("file_appeal"))

@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from api.enforcing import (
+    EDITED,
     CommandAnswer,
     CommandBody,
     IfMatch,
@@ -112,7 +113,7 @@ def case(case_id: Id, connection: Reading, response: Response) -> dict[str, Any]
     return found
 
 
-@router.patch("/v1/cases/{case_id}")
+@router.patch("/v1/cases/{case_id}", openapi_extra=EDITED)
 def edit(
     case_id: Id, version: IfMatch, changes: Edit, request: Request, desk: OneDesk, response: Response
 ) -> FileAnswer:
@@ -123,7 +124,7 @@ def edit(
     return _file(file, response)
 
 
-@router.post("/v1/cases/{case_id}/notes")
+@router.post("/v1/cases/{case_id}/notes", openapi_extra=EDITED)
 def add_note(
     case_id: Id, version: IfMatch, note: NewNote, request: Request, desk: OneDesk, response: Response
 ) -> FileAnswer:

@@ -43,7 +43,9 @@ def violation(violation_id: Id, connection: Reading) -> dict[str, Any]:
     return reading.single(connection, "violation", violation_id, now())
 
 
-@router.post("/v1/violations/{violation_id}/approval", openapi_extra=as_command("approve_measures", "violation_id"))
+@router.post(
+    "/v1/violations/{violation_id}/approval", openapi_extra=as_command("approve_measures", "violation_id")
+)
 def approve_measures(violation_id: Id, request: Request, desk: OneDesk, body: CommandBody) -> CommandAnswer:
     """Let the proposed measures start: ``approve_measures``, by another than who decided the case."""
     return carry_out(request, desk, "approve_measures", body, violation_id=violation_id)

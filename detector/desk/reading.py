@@ -12,15 +12,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, or_, select
 
-from detector.enforcement.events import Event
 from detector.enforcement.ledger import statement
-from detector.enforcement.state import SellerState
-from detector.enforcement.status import PUBLIC_VIOLATION_STATE, case_status, investigation_status
+from detector.enforcement.status import PUBLIC_VIOLATION_STATE
 from detector.errors import TrueTradeError
 from detector.store.audit import ENTRIES
 from detector.store.case_files import FILES, evidence_of, notes_of, read_file
 from detector.store.events import events_of_type, load_stream
-from detector.store.projections import APPEALS, CASES, HOLDS, MEASURES, REMOVED_ORDERS, VIOLATIONS, owner_of
+from detector.store.projections import APPEALS, CASES, HOLDS, MEASURES, REMOVED_ORDERS, VIOLATIONS
 
 __all__ = [
     "Unknown",
@@ -91,7 +89,9 @@ def case(connection: Connection, case_id: str) -> Json:
         {"at": found.at, "source": found.source, **found.content}
         for found in evidence_of(connection, case_id)
     ]
-    notes = [{"at": note.at, "author": note.author, "text": note.text} for note in notes_of(connection, case_id)]
+    notes = [
+        {"at": note.at, "author": note.author, "text": note.text} for note in notes_of(connection, case_id)
+    ]
     return {
         **_case(row),
         "order_ids": list(inside.order_ids),
@@ -181,7 +181,9 @@ def appeals(
 ) -> list[Json]:
     """Appeals by id, with the references of their documents."""
     given = {"seller_id": seller_id, "state": state}
-    return [dict(row._mapping) for row in _page(connection, APPEALS, APPEALS.c.appeal_id, given, after, limit)]
+    return [
+        dict(row._mapping) for row in _page(connection, APPEALS, APPEALS.c.appeal_id, given, after, limit)
+    ]
 
 
 _ONE = {"violation": VIOLATIONS, "hold": HOLDS, "appeal": APPEALS}
