@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,6 +57,7 @@ def deliver(
     async def run() -> None:
         async with http_client(settings.outbox_timeout_seconds) as client:
             transports = _transports(engine, settings, client)
+            _warn_of_unserved(engine, transports)
             dispatcher = Dispatcher(engine, transports, _retry(settings), lambda: datetime.now(UTC), Random())
             if watch:
                 await dispatcher.watch()
@@ -183,6 +185,15 @@ def remove(
     from detector.store.outbox import remove_endpoint
 
     in_store(database_url, lambda connection: remove_endpoint(connection, endpoint_id))
+
+
+def _warn_of_unserved(engine: Engine, transports: Mapping[str, Transport]) -> None:
+    from detector.store.outbox import SELLERS_BY_EMAIL, active_endpoints
+
+    with engine.begin() as connection:
+        by_mail = [one for one in active_endpoints(connection) if one.url == SELLERS_BY_EMAIL]
+    if by_mail and "mailto" not in transports:
+        typer.echo("Sellers get no e-mail: TRUETRADE_SMTP_HOST is not set.", err=True)
 
 
 def _retry(settings: Settings) -> Retry:

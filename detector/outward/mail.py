@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -20,6 +21,9 @@ from detector.store.contacts import Contact, contact_of
 from detector.store.outbox import Endpoint, Message
 
 __all__ = ["MailServer", "SellerMail", "mail_of"]
+
+
+_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,10 @@ class SellerMail:
         self._engine = engine
         self._server = server
         self._sender = sender
+        self._threads = ThreadPoolExecutor(_CONNECTIONS, "mail")  # a slow server delays nobody else
 
     async def send(self, endpoint: Endpoint, message: Message, now: datetime) -> None:
-        await asyncio.to_thread(self._send, message)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
 
     def _send(self, message: Message) -> None:
         with self._engine.execution_options(reads_only=True).connect() as connection:

@@ -126,7 +126,7 @@ class UnknownEndpoint(TrueTradeError):
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to be put into the outbox; see ``Message``."""
+    """A message for the outbox. ``kind`` is dotted, as in ``notice.violation``; ``at``: when it came true."""
 
     message_id: str
     seller_id: str
@@ -136,15 +136,10 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message. ``kind`` is dotted, as in ``notice.violation``; ``at`` is when it came true."""
+class Message(NewMessage):
+    """A message at its place in the outbox."""
 
     position: int
-    message_id: str
-    seller_id: str
-    kind: str
-    payload: Mapping[str, Any]
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,4 +412,4 @@ def _delivery(row: Row[Any]) -> Delivery:
 
 
 def _message(row: Row[Any]) -> Message:
-    return Message(row.position, row.message_id, row.seller_id, row.kind, row.payload, row.at)
+    return Message(row.message_id, row.seller_id, row.kind, row.payload, row.at, row.position)

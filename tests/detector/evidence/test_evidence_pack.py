@@ -20,11 +20,16 @@ from detector.desk.desk import Desk, Receipt
 from detector.evidence.dossier import Dossier
 from detector.evidence.load import load_dossier
 from detector.evidence.pack import AUDIENCES, Audience, write_pack
+from detector.outward.announce import KINDS
+from detector.outward.letters import Sender, letter
+from detector.outward.webhooks import body_of
 from detector.store.case_files import UnknownCase, add_evidence, add_note
 from detector.store.documents import DOCUMENTS, DocumentAltered, DocumentStore
 from detector.store.facts import FACTS
+from detector.store.outbox import messages_of
 
 DOCUMENTS_IN_STORE = DocumentStore(None, 1_000_000)
+FIRST_WORDS = sorted({kind.partition(".")[0] for kind in KINDS})
 POLICY = a_policy("Asia/Shanghai")
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
 PDF = b"%PDF-1.7 proof of payment"
@@ -208,6 +213,17 @@ def test_the_seller_s_pack_holds_nobody_else_s_data(case: Engine) -> None:
     assert json.loads(files["findings.json"])[0]["order_count"] == 2
     assert next(files[name] for name in files if name.startswith("documents/")) == PDF
     assert {"evidence.json", "notes.json"} & set(files) == set()
+
+
+def test_no_message_and_no_letter_holds_anybody_else_s_data(case: Engine) -> None:
+    with case.connect() as connection:
+        sent = [m for kind in FIRST_WORDS for m in messages_of(connection, "S1", kind)]
+    assert {message.kind for message in sent} >= {"notice.hold", "notice.violation", "hold.settled"}
+    sender = Sender("Example Market", None)
+    written = [letter(m.payload, "en", sender) for m in sent if m.kind.startswith("notice.")]
+    whole = "".join([*map(body_of, sent), *(one.text + one.html for one in written)])
+    assert "O1" in whole
+    assert [name for name, value in SECRETS.items() if value in whole] == []
 
 
 def test_the_same_state_gives_the_same_bytes(case: Engine) -> None:

@@ -49,6 +49,8 @@ class Mailbox:
         self, server: Any, session: Session, envelope: Envelope, address: str, _: Any
     ) -> str:
         answer = self.plan.pop(0) if self.plan else "250 OK"
+        if answer == "slow":
+            await asyncio.sleep(2)
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
@@ -145,6 +147,15 @@ def test_trouble_that_passes_is_waited_for_and_the_order_is_kept(
     until(all_there)
     assert tally == {"failed": 3, "delivered": 2}
     assert [mail["Message-ID"] for mail in mailbox.mails] == [f"<{id_}@market.example>" for id_ in ids]
+
+
+def test_a_server_that_is_too_slow_is_asked_again(sellers: Engine, mailbox: Mailbox, smtp_port: int) -> None:
+    mailbox.plan = ["slow"]
+    message_id = put(sellers, "S1", 1, NOTICES["hold"]())
+    server = a_server(smtp_port, timeout_seconds=0.5)
+    assert deliver(sellers, server) == {"failed": 1}
+    until(lambda: bool(deliver(sellers, server)["delivered"]))
+    assert [mail["Message-ID"] for mail in mailbox.mails] == [f"<{message_id}@market.example>"]
 
 
 def test_an_address_that_does_not_exist_is_a_dead_letter_at_once(

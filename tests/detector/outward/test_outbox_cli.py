@@ -73,6 +73,7 @@ def test_mail_goes_to_contacts_and_gets_notices_only(
     with store.connect() as connection:
         assert contact_of(connection, "S1") == Contact("S1", "one@shop.example", "zh", None)
         assert contact_of(connection, "S3") is None
+    assert "TRUETRADE_SMTP_HOST is not set" in run("deliver")
 
 
 @pytest.mark.parametrize(

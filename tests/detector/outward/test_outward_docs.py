@@ -21,7 +21,7 @@ from detector.store.outbox import Message
 PAGE = (Path(__file__).parents[3] / "docs" / "outward.md").read_text(encoding="utf-8")
 SECRET = new_secret(lambda size: bytes(range(size)))
 PAYLOAD = {"seller_id": "S1", "measures_in_force": [], "measures_proposed": [], "measures_scheduled": []}
-MESSAGE = Message(1, "msg_1", "S1", "seller.measures", PAYLOAD, datetime(2024, 3, 1, 12, tzinfo=UTC))
+MESSAGE = Message("msg_1", "S1", "seller.measures", PAYLOAD, datetime(2024, 3, 1, 12, tzinfo=UTC), 1)
 
 
 def block(language: str) -> str:
