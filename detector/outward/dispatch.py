@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from detector.outward.transport import DeliveryFailed, Transport
 from detector.store import outbox
@@ -78,7 +78,7 @@ class Dispatcher:
 
     async def _endpoints(self) -> list[Endpoint]:
         def read() -> list[Endpoint]:
-            with self.engine.execution_options(reads_only=True).connect() as connection:
+            with self._reading() as connection:
                 return outbox.active_endpoints(connection)
 
         endpoints = await asyncio.to_thread(read)
@@ -92,8 +92,14 @@ class Dispatcher:
         return tally
 
     def _lease(self, endpoint: Endpoint, due: datetime) -> list[Delivery]:
+        with self._reading() as connection:
+            if not outbox.is_due(connection, endpoint.endpoint_id, due):
+                return []
         with self.engine.begin() as connection:
             return outbox.lease(connection, endpoint.endpoint_id, due, self.clock() + LEASE, _BATCH)
+
+    def _reading(self) -> Connection:
+        return self.engine.execution_options(reads_only=True).connect()
 
     async def _attempt(self, endpoint: Endpoint, delivery: Delivery) -> str:
         """Send once and record how it ended: delivered, failed or dead."""

@@ -28,7 +28,6 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
-    exists,
     func,
     insert,
     null,
@@ -54,6 +53,7 @@ __all__ = [
     "append",
     "append_all",
     "dead_letters",
+    "is_due",
     "lease",
     "mark_delivered",
     "mark_failed",
@@ -279,6 +279,11 @@ def remove_endpoint(connection: Connection, endpoint_id: str) -> None:
     connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id).values(active=False))
 
 
+def is_due(connection: Connection, endpoint_id: str, now: datetime) -> bool:
+    """Whether ``lease`` would give anything; it needs no lock, so that waiting disturbs no writer."""
+    return connection.execute(_due(endpoint_id, now).limit(1)).first() is not None
+
+
 def lease(
     connection: Connection, endpoint_id: str, now: datetime, until: datetime, limit: int
 ) -> list[Delivery]:
@@ -286,24 +291,9 @@ def lease(
 
     Nobody else gets them before ``until``. Other dispatchers' rows are passed over, not waited for.
     """
-    earlier = DELIVERIES.alias("earlier")
-    is_behind = exists().where(
-        earlier.c.endpoint_id == DELIVERIES.c.endpoint_id,
-        earlier.c.seller_id == DELIVERIES.c.seller_id,
-        earlier.c.position < DELIVERIES.c.position,
-        earlier.c.delivered_at.is_(None),
-        earlier.c.dead_at.is_(None),
-    )
-    query = (
-        _deliveries()
-        .where(DELIVERIES.c.endpoint_id == endpoint_id, _PENDING, ~is_behind)
-        .where(DELIVERIES.c.next_attempt_at <= now)
-        .where(or_(DELIVERIES.c.leased_until.is_(None), DELIVERIES.c.leased_until <= now))
-        .order_by(DELIVERIES.c.position)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=DELIVERIES)
-    )
-    taken = [_delivery(row) for row in connection.execute(query)]
+    query = _due(endpoint_id, now).order_by(DELIVERIES.c.position).limit(limit)
+    rows = connection.execute(query.with_for_update(skip_locked=True, of=DELIVERIES))
+    taken = [_delivery(row) for row in rows]
     positions = [delivery.message.position for delivery in taken]
     connection.execute(
         update(DELIVERIES)
@@ -311,6 +301,19 @@ def lease(
         .values(leased_until=until)
     )
     return [replace(delivery, leased_until=until) for delivery in taken]
+
+
+def _due(endpoint_id: str, now: datetime) -> Select[Any]:
+    """The heads of the sellers' queues are found in one pass over the queue: a search for each message's
+    predecessor can become quadratic where the database has no statistics yet."""
+    mine = and_(DELIVERIES.c.endpoint_id == endpoint_id, _PENDING)
+    heads = select(func.min(DELIVERIES.c.position)).where(mine).group_by(DELIVERIES.c.seller_id)
+    return (
+        _deliveries()
+        .where(mine, DELIVERIES.c.position.in_(heads.correlate(None)))
+        .where(DELIVERIES.c.next_attempt_at <= now)
+        .where(or_(DELIVERIES.c.leased_until.is_(None), DELIVERIES.c.leased_until <= now))
+    )
 
 
 def mark_delivered(connection: Connection, delivery: Delivery, at: datetime) -> None:

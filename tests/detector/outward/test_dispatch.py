@@ -124,7 +124,7 @@ def test_nobody_listening_is_retried(store: Engine, receive: Receive) -> None:
 
 
 def test_a_slow_endpoint_does_not_delay_another(store: Engine, receive: Receive) -> None:
-    slow, quick = receive(["wait"]), receive()
+    slow, quick = receive(["wait"] * 4), receive()
     add_endpoint(store, slow.url, slow.secret, "slow")
     add_endpoint(store, quick.url, quick.secret, "quick")
 
