@@ -90,11 +90,12 @@ def run(
     forget_after(con, as_of)
     compute_features(con, as_of, stage)
     with stage("scores"):
-        features, scores, model = score_known(read_known(con, scorer), scorer, model)
+        known = read_known(con, scorer)
+        features, scores, model = score_known(known, scorer, model)
     with stage("rings and sellers"):
         find_rings(con, scores.score, scores.decision != ALLOW)
         rows = _rows(con, since)
-        sellers = judge_sellers(con, _order_scores(rows, features, scores), policy.detection.seller)
+        sellers = judge_sellers(con, order_scores(rows, known, features, scores), policy.detection.seller)
     return Scan(con, as_of, rows, features, scores, sellers, model, _window(con))
 
 
@@ -145,13 +146,28 @@ def _rows(con: duckdb.DuckDBPyConnection, since: datetime | None) -> NDArray[np.
     return np.asarray(found.fetchnumpy()["o"], dtype=np.int64)
 
 
-def _order_scores(rows: NDArray[np.int64], features: dict[str, Floats], scores: Scores) -> OrderScores:
+def order_scores(
+    rows: NDArray[np.int64], known: Known, features: dict[str, Floats], scores: Scores
+) -> OrderScores:
+    """What sellers are judged by, of the given rows."""
+    suspected = scores.decision != ALLOW
     tie = features.get("seller_link_strength", np.full(len(scores.score), np.nan))
     return OrderScores(
         rows,
         scores.score[rows],
-        scores.decision[rows] != ALLOW,
+        suspected[rows],
         (scores.evidence.hard | (scores.evidence.families >= 2))[rows],
+        _elsewhere(suspected, known.keys)[rows],
         tie[rows],
         {clause: values[rows] for clause, values in scores.evidence.clauses.items()},
     )
+
+
+def _elsewhere(suspected: NDArray[np.bool_], keys: dict[str, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Whether the entity is suspected at other sellers, with no fewer orders than at this one.
+
+    A rival's farm leaves a suspect order or two elsewhere, where it tried to look alive; a ring for hire lives
+    on many shops.
+    """
+    entity, pair = (np.bincount(keys[key], suspected)[keys[key]] for key in ("entity", "pair"))
+    return np.asarray(entity - pair >= np.maximum(pair, 1))

@@ -26,14 +26,16 @@ class OrderScores:
     """What sellers are judged by, per scored order: arrays of shape (orders,).
 
     ``o`` is the canonical rank, ``score`` 0–1, ``suspected`` whether the decision is other than allow,
-    ``corroborated`` whether one hard rule or two clause families speak of it, ``seller_tie`` the strength of
-    the buyer's tie to the seller (NaN unknown), ``clauses`` a score each.
+    ``corroborated`` whether one hard rule or two clause families speak of it, ``roaming`` whether the buyer's
+    entity is suspected as much at other sellers, ``seller_tie`` the strength of the buyer's tie to the seller
+    (NaN unknown), ``clauses`` a score each.
     """
 
     o: NDArray[np.int64]
     score: NDArray[np.float64]
     suspected: NDArray[np.bool_]
     corroborated: NDArray[np.bool_]
+    roaming: NDArray[np.bool_]
     seller_tie: NDArray[np.float64]
     clauses: dict[str, NDArray[np.float64]]
 
@@ -50,9 +52,10 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
 
         A case is recommended when the lower bound of the 95 % interval of the number of fake orders (a sum
         of independent chances) and its share of the orders both reach the policy's values, and as many
-        suspected orders are corroborated: oddities of one kind, however many, are no case. A seller whose
-        suspected orders come from outsiders, in a burst, without evidence that only a seller can make, is a
-        ``possible_victim`` and is watched at most.
+        suspected orders are corroborated or of buyers suspected elsewhere too: oddities of one kind at one
+        shop, however many, are no case. A seller whose suspected orders come from
+        outsiders who work for nobody else, in a burst, without evidence that only a seller can make or gain
+        by, is a ``possible_victim`` and is watched at most.
     """
     con.register("scored", _columns(scores))
     evidence = ", ".join(f"sum(c_{c}) FILTER (suspected) AS n_{c}" for c in CLAUSES)
@@ -76,7 +79,8 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
                coalesce(sum(score) FILTER (suspected), 0) AS expected,
                coalesce(sum(score * (1 - score)) FILTER (suspected), 0) AS variance,
                coalesce(max(score), 0) AS top_score,
-               count(*) FILTER (suspected AND corroborated) AS corroborated,
+               count(*) FILTER (suspected AND (corroborated OR roaming)) AS corroborated,
+               count(*) FILTER (suspected AND roaming) AS roaming,
                coalesce(sum((seller_tie >= 0.3)::INT) FILTER (suspected), 0) AS tied, {evidence},
                any_value(burst) AS burst,
                epoch(max(created_at) - min(created_at)) / 86400 AS active_days,
@@ -95,6 +99,7 @@ def _columns(scores: OrderScores) -> dict[str, NDArray[np.generic]]:
         "score": scores.score,
         "suspected": scores.suspected,
         "corroborated": scores.corroborated,
+        "roaming": scores.roaming,
         "seller_tie": np.nan_to_num(scores.seller_tie),
         **clauses,
     }
@@ -112,6 +117,8 @@ def _verdicts(table: pd.DataFrame, policy: SellerVerdict) -> pd.DataFrame:
         (suspected >= policy.victim_orders)
         & (own / counted <= policy.victim_benefit_share)
         & (table["tied"].to_numpy(dtype=np.float64) / counted <= policy.victim_benefit_share)
+        & (table["roaming"].to_numpy(dtype=np.float64) / counted <= policy.victim_benefit_share)
+        & (table["n_abuse"].fillna(0).to_numpy(dtype=np.float64) / counted <= policy.victim_gain_share)
         & (table["burst"].fillna(0).to_numpy(dtype=np.float64) / counted >= policy.victim_burst)
         & (table["active_days"].to_numpy(dtype=np.float64) >= 3 * BURST_DAYS)
         & (suspected / orders <= policy.victim_share)

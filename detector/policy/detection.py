@@ -125,8 +125,9 @@ class SellerVerdict(Section):
     the lower bound of its 95 % interval and the share to be reached.
 
     A possible victim has at least ``victim_orders`` suspected orders, at most ``victim_share`` of all; of
-    these at most ``victim_benefit_share`` with evidence that only the seller could make, and at least
-    ``victim_burst`` within a week.
+    these at most ``victim_benefit_share`` with evidence that only the seller could make, as many of buyers
+    tied to it and of buyers suspected elsewhere too, at most ``victim_gain_share`` with evidence of abuse, and
+    at least ``victim_burst`` within a week.
     """
 
     watch_orders: Annotated[float, Field(gt=0)]
@@ -135,6 +136,7 @@ class SellerVerdict(Section):
     victim_orders: Annotated[float, Field(gt=0)]
     victim_share: Share
     victim_benefit_share: Share
+    victim_gain_share: Share
     victim_burst: Share
 
 

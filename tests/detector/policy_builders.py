@@ -50,6 +50,7 @@ def a_detection(**fusion: Any) -> Detection:
                 "victim_orders": 5,
                 "victim_share": 0.5,
                 "victim_benefit_share": 0.1,
+                "victim_gain_share": 0.4,
                 "victim_burst": 0.7,
             },
         }

@@ -34,6 +34,7 @@ class Order:
     score: float = 0.01
     suspected: bool = False
     corroborated: bool = False
+    roaming: bool = False
     day: float = 0.0
     clauses: tuple[str, ...] = ()
     tie: float = math.nan
@@ -70,6 +71,7 @@ def judged(orders: Sequence[Order]) -> pd.DataFrame:
         np.array([order.score for order in orders]),
         np.array([order.suspected for order in orders]),
         np.array([order.corroborated for order in orders]),
+        np.array([order.roaming for order in orders]),
         np.array([order.tie for order in orders]),
         {c: np.array([0.6 if c in order.clauses else math.nan for order in orders]) for c in CLAUSES},
     )
@@ -87,6 +89,7 @@ ORDERS = st.lists(
         score=st.sampled_from([0.0, 0.02, 0.3, 0.55, 0.9, 1.0]),
         suspected=st.booleans(),
         corroborated=st.booleans(),
+        roaming=st.booleans(),
         day=st.integers(0, 60).map(float),
         clauses=st.lists(st.sampled_from(CLAUSES), max_size=2).map(tuple),
         tie=st.sampled_from([math.nan, 0.0, 0.5]),
@@ -116,7 +119,7 @@ def test_counts_money_and_cases_are_those_of_plain_python(orders: list[Order]) -
         expected = math.fsum(order.score for order in suspected)
         spread = math.sqrt(math.fsum(order.score * (1 - order.score) for order in suspected))
         lower = max(0, expected - 1.96 * spread)
-        firm = sum(order.corroborated for order in suspected) >= POLICY.case_orders
+        firm = sum(order.corroborated or order.roaming for order in suspected) >= POLICY.case_orders
         case = firm and lower >= POLICY.case_orders and lower / len(mine) >= POLICY.case_share
         victim = row["disposition_hint"] == "possible_victim"
         watched = victim or expected >= POLICY.watch_orders
@@ -145,11 +148,14 @@ def plain_victim(mine: Sequence[Order], suspected: Sequence[Order]) -> bool:
         sum(c in order.clauses for order in suspected) for c in ("tracking_mismatch", "invalid_tracking")
     ]
     tied = sum(order.tie >= 0.3 for order in suspected)
+    roaming = sum(order.roaming for order in suspected)
+    gained = sum("abuse" in order.clauses for order in suspected)
     active = max(order.day for order in mine) - min(order.day for order in mine)
     allowed = POLICY.victim_benefit_share * len(suspected)
     return (
         max(shipped) <= allowed
-        and tied <= allowed
+        and max(tied, roaming) <= allowed
+        and gained <= POLICY.victim_gain_share * len(suspected)
         and burst >= POLICY.victim_burst * len(suspected)
         and active >= 21
     )
@@ -190,6 +196,8 @@ def test_oddities_of_one_kind_are_no_case_however_many() -> None:
     soft = [fake(day=3.0 * n, corroborated=False) for n in range(50)]
     assert verdict(soft)["recommendation"] == "watch"
     assert verdict([*soft, *[fake(day=5)] * 2])["recommendation"] == "open_case"
+    elsewhere = fake(day=5, corroborated=False, roaming=True)
+    assert verdict([*soft, *[elsewhere] * 2])["recommendation"] == "open_case"
 
 
 def test_an_unsure_sum_is_no_case() -> None:
@@ -207,6 +215,8 @@ def test_what_was_allowed_does_not_add_up_to_a_case() -> None:
 ATTACK = tuple(fake(day=60 + n / 10, clauses=("reviews",)) for n in range(30))
 TELLTALES = {
     "ties to the seller": [replace(order, tie=0.8) for order in ATTACK],
+    "buyers who do the same elsewhere": [replace(order, roaming=True) for order in ATTACK],
+    "subsidies taken": [replace(order, clauses=("abuse",)) for order in ATTACK],
     "false parcels": [replace(order, clauses=("tracking_mismatch",)) for order in ATTACK],
     "going on for months": [replace(order, day=4.0 * n) for n, order in enumerate(ATTACK)],
 }
