@@ -7,7 +7,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["DecisionAnswer", "ReasonAnswer", "VersionsAnswer"]
+__all__ = [
+    "BulkAnswer",
+    "DecisionAnswer",
+    "ReasonAnswer",
+    "RowAnswer",
+    "Scored",
+    "ScoredBatch",
+    "VersionsAnswer",
+]
 
 _FROM_INSIDE = ConfigDict(from_attributes=True)
 
@@ -52,3 +60,33 @@ class DecisionAnswer(BaseModel):
     reasons: list[ReasonAnswer] = Field(description="Strongest first.")
     ring_id: str | None
     versions: VersionsAnswer
+
+
+class Scored(DecisionAnswer):
+    """The decision, and how long it took."""
+
+    took_ms: float
+
+
+class ScoredBatch(BaseModel):
+    """The decisions, in the order of the request."""
+
+    decisions: list[DecisionAnswer]
+    took_ms: float
+
+
+class RowAnswer(BaseModel):
+    """What became of one row of a bulk request."""
+
+    accepted: bool
+    key: str | None = Field(description="The row's key; null where it could not be read.")
+    reason: str | None = Field(description="Why it was refused; null where accepted.")
+    decision_ids: list[str] = Field(description="New decisions on the orders that it touches.")
+
+
+class BulkAnswer(BaseModel):
+    """One answer per row, in the order of the request."""
+
+    accepted: int
+    refused: int
+    rows: list[RowAnswer]

@@ -32,7 +32,7 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         answer = self.answering()
         method = "".join(self.methods or ())
-        operation = f"{method} {self.path}"
+        operation = f"{method} {self.path_format}"
         allowed = ALLOWED[operation]
         takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
 
@@ -71,5 +71,8 @@ class DirectRoute(GuardedRoute):
 
 
 def new_router(noun: str, route_class: type[GuardedRoute] = GuardedRoute) -> APIRouter:
-    """A router for one noun; its routes are guarded. Paths are written in full: ``/v1/orders/{order_id}``."""
+    """A router for one noun; its routes are guarded. Paths are written in full: ``/v1/orders/{order_id}``.
+
+    Ids that others have made may hold a slash: ``/v1/orders/{order_id:path}``.
+    """
     return APIRouter(route_class=route_class, tags=[noun])
