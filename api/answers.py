@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "BulkAnswer",
     "DecisionAnswer",
+    "OrderAnswer",
     "ReasonAnswer",
     "RowAnswer",
     "Scored",
@@ -40,7 +41,7 @@ class VersionsAnswer(BaseModel):
     policy: str
     policy_sha256: str
     model: str | None = Field(description="Bundle id; null where no model is in use.")
-    snapshot: str | None = Field(description="Scan whose snapshot was read; null before the first.")
+    snapshot: str | None = Field(description="Published scan that was read; null before the first.")
     snapshot_age_seconds: float | None
 
 
@@ -51,6 +52,7 @@ class DecisionAnswer(BaseModel):
 
     decision_id: str
     order_id: str
+    seller_id: str
     decided_at: datetime
     score: float
     decision: Literal["allow", "review", "hold"]
@@ -90,3 +92,11 @@ class BulkAnswer(BaseModel):
     accepted: int
     refused: int
     rows: list[RowAnswer]
+
+
+class OrderAnswer(BaseModel):
+    """An order and what was said of it."""
+
+    order_id: str
+    decisions: list[DecisionAnswer] = Field(description="The latest first; facts that come later add more.")
+    next_cursor: str | None = Field(description="Where the next page begins; null on the last one.")

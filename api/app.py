@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,17 +16,40 @@ from api.errors import add_handlers
 from api.observe import Observed
 from api.oidc import OidcTokens
 from api.openapi import describe
-from api.v1 import appeals, audit, cases, holds, ledger, notices, penalties, violations
+from api.v1 import (
+    appeals,
+    audit,
+    cases,
+    decisions,
+    facts,
+    holds,
+    ledger,
+    model,
+    notices,
+    orders,
+    penalties,
+    policy,
+    rings,
+    score,
+    sellers,
+    violations,
+)
+from api.writer import writing
 from detector.desk.desk import Desk
-from detector.policy.loader import load_policy
+from detector.errors import InputError
+from detector.pseudonym import load_key
+from detector.rulebook import load_rulebook
+from detector.service import Service
 from detector.settings import Settings
 from detector.store.database import connect, require_current
+from models.bundle import Bundle, load
 
 __all__ = ["ROUTERS", "create_app"]
 
+SCORING = (score, facts, decisions, orders, sellers, rings, policy, model)
 ENFORCEMENT = (cases, violations, penalties, holds, appeals, notices, ledger, audit)
-ROUTERS = (health.public, health.guarded, *(noun.router for noun in ENFORCEMENT))
-"""Every router; a new noun is one module in ``api/v1`` and one entry here."""
+ROUTERS = (*(noun.router for noun in (*SCORING, *ENFORCEMENT)), health.public, health.guarded)
+"""Every router, looked through in this order; a new noun is one module in ``api/v1`` and one entry here."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,9 +60,14 @@ def create_app(settings: Settings) -> FastAPI:
         engine = connect(settings.database_url)
         require_current(engine)
         app.state.engine = engine
-        app.state.desk = Desk(engine, load_policy(settings.policy_file))
         app.state.gate = Gate(KeyRing(engine), _oidc(settings))
-        yield
+        app.state.policy = load_rulebook(settings.policy_file)
+        app.state.desk = Desk(engine, app.state.policy)
+        app.state.bundle = _bundle(settings)
+        pseudonym_key = load_key(os.environ, settings.pseudonym_key_file)
+        app.state.service = Service(engine, app.state.policy, app.state.bundle, pseudonym_key)
+        async with writing(app.state.service) as app.state.writer:
+            yield
         engine.dispose()
 
     app = FastAPI(
@@ -56,6 +85,14 @@ def create_app(settings: Settings) -> FastAPI:
     add_handlers(app)
     describe(app)
     return app
+
+
+def _bundle(settings: Settings) -> Bundle | None:
+    if settings.model_bundle is None:
+        return None
+    if settings.model_key is None:
+        raise InputError("TRUETRADE_MODEL_BUNDLE needs TRUETRADE_MODEL_KEY, the key it was signed with")
+    return load(settings.model_bundle, key=settings.model_key.get_secret_value().encode())
 
 
 def _oidc(settings: Settings) -> OidcTokens | None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 from pydantic_core import to_json
 
-from api.answers import BulkAnswer, DecisionAnswer, Scored, ScoredBatch
+from api.answers import BulkAnswer, DecisionAnswer, OrderAnswer, Scored, ScoredBatch
 from detector.errors import TrueTradeError
 
 __all__ = ["Client", "RequestFailed"]
@@ -96,6 +96,11 @@ class Client:
     def decision(self, decision_id: str) -> DecisionAnswer:
         """One decision."""
         return DecisionAnswer.model_validate_json(self._get("/v1/decisions/{}", decision_id))
+
+    def order(self, order_id: str, *, limit: int = 50, cursor: str | None = None) -> OrderAnswer:
+        """A page of the decisions on one order, the latest first."""
+        page = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
+        return OrderAnswer.model_validate_json(self._get("/v1/orders/{}", order_id, **page))
 
     def _get(self, path: str, *ids: str, **parameters: Any) -> bytes:
         address = path.format(*(quote(part, safe="") for part in ids))

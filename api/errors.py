@@ -28,10 +28,10 @@ from api.refusals import (
 from detector.desk.reading import Unknown
 from detector.enforcement import refusals
 from detector.errors import TrueTradeError
+from detector.service import UnknownRecord
 from detector.store.case_files import CaseEdited, UnknownCase
 from detector.store.database import StoreError
 from detector.store.events import StreamMoved
-from detector.store.keys import UnknownKey
 
 __all__ = ["INTERNAL_ERROR", "MEDIA_TYPE", "STATUS", "add_handlers", "problem", "status_of"]
 
@@ -47,7 +47,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
     ProviderUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
     ServiceBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    UnknownKey: HTTPStatus.NOT_FOUND,
+    UnknownRecord: HTTPStatus.NOT_FOUND,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     DBAPIError: HTTPStatus.SERVICE_UNAVAILABLE,
     PoolTimeout: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import multiprocess as several
 
-__all__ = ["DECISIONS", "DRIFT", "QUEUE", "REQUESTS", "RULES", "SNAPSHOT_AGE", "exposition"]
+from detector.service import Decision
+
+__all__ = ["DRIFT", "QUEUE", "REQUESTS", "count_decisions", "exposition"]
 
 REQUESTS = Histogram(
     "truetrade_request_seconds",
@@ -30,6 +34,16 @@ DRIFT = Gauge(
     "Population stability index of recent scores against the published scan; above 0.25 is a shift.",
     multiprocess_mode="mostrecent",
 )
+
+
+def count_decisions(decisions: Iterable[Decision]) -> None:
+    """Count what was decided and why, and note how old the snapshot is that it rests on."""
+    for decision in decisions:
+        DECISIONS.labels(decision.decision).inc()
+        for reason in decision.reasons:
+            RULES.labels(reason.code).inc()
+        age = decision.versions.snapshot_age_seconds
+        SNAPSHOT_AGE.set(math.nan if age is None else age)
 
 
 def exposition() -> bytes:

@@ -35,10 +35,26 @@ def _givers(command: str) -> frozenset[Role]:
     return frozenset(role for role, acts in ACTOR_ROLE.items() if acts in COMMAND_ROLES[command])
 
 
+_FACTS = _roles("ingest", "admin")
+_READERS = _roles("scorer", "analyst", "enforcer", "approver", "auditor", "admin")
 _CASEWORK = _roles("analyst", "enforcer", "approver")
 _LOOKING = _CASEWORK | _roles("auditor", "admin")
 
 ALLOWED: Mapping[str, frozenset[Role]] = {
+    "POST /v1/score": _roles("scorer", "admin"),
+    "POST /v1/score/batch": _roles("scorer", "admin"),
+    "POST /v1/orders": _FACTS,
+    "POST /v1/shipments": _FACTS,
+    "POST /v1/tracking-events": _FACTS,
+    "POST /v1/reviews": _FACTS,
+    "POST /v1/reports": _roles("ingest", "seller_centre", "analyst", "enforcer", "approver", "admin"),
+    "POST /v1/labels": _roles("ingest", "analyst", "enforcer", "approver", "admin"),
+    "GET /v1/decisions/{decision_id}": _READERS,
+    "GET /v1/orders/{order_id}": _READERS,
+    "GET /v1/sellers/{seller_id}": _LOOKING,
+    "GET /v1/rings/{ring_id}": _LOOKING,
+    "GET /v1/policy": _READERS,
+    "GET /v1/model": _READERS,
     "GET /v1/cases": _LOOKING,
     "GET /v1/cases/{case_id}": _LOOKING,
     "PATCH /v1/cases/{case_id}": _CASEWORK,

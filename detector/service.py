@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -123,20 +123,37 @@ class Service:
         unclaimed = iter([d for r, d in zip(fresh, made, strict=True) if r.idempotency is None])
         return [next(unclaimed) if r.idempotency is None else given[r.idempotency] for r in requests]
 
-    def add(self, table: str, rows: Sequence[Row], now: datetime) -> list[RowResult]:
+    def add(
+        self, table: str, rows: Sequence[Row], now: datetime, claim: Claim | None = None
+    ) -> list[RowResult]:
         """Keep rows of a table of the contract; stored orders that they touch are scored again.
 
         Rows of ``orders`` may hold what belongs to them, as in ``ScoreRequest``. Reports and labels touch
-        no score.
+        no score. A claim that was carried out is answered as it was.
+
+        Raises
+        ------
+        IdempotencyConflict
+            The claim's key was used before with another content.
         """
+        claims = [] if claim is None else [claim]
         with self._engine.begin() as connection:
-            if table == "orders":
-                self._put_orders(connection, rows)
-            else:
-                self._put(connection, table, rows)
-            touched = self._touched(connection, table, rows)
-            stored = stored_orders(connection, {order_id for order_id in touched if order_id is not None})
-            made = self._judged(connection, list(stored.values()), [True] * len(stored), now)
+            for known in recall(connection, claims, now).values():
+                return [RowResult(**result) for result in known]
+            results = self._added(connection, table, rows, now)
+            remember(connection, {claim: [asdict(result) for result in results] for claim in claims})
+        return results
+
+    def _added(
+        self, connection: Connection, table: str, rows: Sequence[Row], now: datetime
+    ) -> list[RowResult]:
+        if table == "orders":
+            self._put_orders(connection, rows)
+        else:
+            self._put(connection, table, rows)
+        touched = self._touched(connection, table, rows)
+        stored = stored_orders(connection, {order_id for order_id in touched if order_id is not None})
+        made = self._judged(connection, list(stored.values()), [True] * len(stored), now)
         by_order = {one.order_id: (one.decision_id,) for one in made}
         key = INPUT_TABLES[table].key
         return [

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
         ``sqlite:///FILE`` or ``postgresql://…``.
     policy_file
         The policy in force; None is the default policy.
+    model_bundle
+        Folder of the model bundle that scores orders; None: the rules judge alone.
+    model_key
+        Key that the bundle was signed with.
     pseudonym_key_file
         Secret key of the stored pseudonyms; made at first use, and to be backed up with the database.
     oidc_issuer
@@ -59,6 +63,8 @@ class Settings(BaseSettings):
 
     database_url: str = DEFAULT_URL
     policy_file: Path | None = None
+    model_bundle: Path | None = None
+    model_key: SecretStr | None = None
     pseudonym_key_file: Path = Path("pseudonym.key")
     oidc_issuer: str | None = None
     oidc_audience: str = "truetrade"

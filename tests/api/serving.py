@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from postgres import free_port
@@ -46,6 +48,14 @@ class Server:
         """As a crash would: SIGKILL to the server and its workers."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[socket.socket]:
+    """A bare connection to the service."""
+    where = urlsplit(server.address)
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as found:
+        yield found
 
 
 def memory_bytes(pid: int) -> int:

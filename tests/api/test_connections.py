@@ -6,24 +6,15 @@ import json
 import selectors
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from urllib.parse import urlsplit
+from contextlib import ExitStack
 
 import httpx
 import pytest
-from serving import Server, memory_bytes
+from serving import Server, connected, memory_bytes
 
 from api.connections import TimedProtocol
 
 SLOW_CONNECTIONS = 500
-
-
-@contextmanager
-def connected(server: Server) -> Iterator[socket.socket]:
-    where = urlsplit(server.address)
-    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as found:
-        yield found
 
 
 def answer(connection: socket.socket) -> bytes:
