@@ -42,7 +42,8 @@ app.add_typer(keys_cli.app, name="keys")
 app.add_typer(outbox_cli.app, name="outbox")
 app.command()(evidence_cli.evidence)
 app.add_typer(store_cli.app, name="db")
-app.command()(history_cli.load)
+for _command in (history_cli.load, history_cli.publish, history_cli.purge, history_cli.erase):
+    app.command()(_command)
 
 
 @app.callback()

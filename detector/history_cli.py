@@ -1,7 +1,8 @@
-"""``truetrade load``: history into the database of the service."""
+"""``truetrade load``, ``publish``, ``purge``, ``erase``: what the service looks back on."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from detector.pseudonym import Veil
 
-__all__ = ["load"]
+__all__ = ["erase", "load", "publish", "purge"]
 
 
 def _opened(database_url: str | None) -> tuple[Engine, Veil]:
@@ -42,3 +43,43 @@ def load(
     engine, veil = _opened(database_url)
     stored, rejected = load_folder(engine, source, veil, mapping=mapping)
     typer.echo(f"{sum(stored.values()):,} rows stored, {stored['orders']:,} orders; {rejected:,} rejected")
+
+
+def publish(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder that scan wrote.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Put a scan's snapshot, seller verdicts and rings in force for the service, all at one moment."""
+    from datetime import UTC
+
+    from detector.publish import publish as publish_folder
+    from detector.store.snapshots import SELLERS
+
+    engine, _ = _opened(database_url)
+    written = publish_folder(engine, out, datetime.now(UTC))
+    typer.echo(f"in force: {written[SELLERS.name]:,} sellers, {sum(written.values()):,} rows in all")
+
+
+def purge(
+    before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="UTC day; what is older goes.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Remove facts and decisions that are older than a day: the end of their retention."""
+    from detector.retention import purge as purge_before
+
+    engine, _ = _opened(database_url)
+    with engine.begin() as connection:
+        removed = purge_before(connection, before)
+    typer.echo(f"{sum(removed.values()):,} rows removed, {removed['orders']:,} orders")
+
+
+def erase(
+    buyer: Annotated[str, typer.Option(help="Id of the buyer to forget.")], database_url: DatabaseUrl = None
+) -> None:
+    """Erase the identifiers of one buyer; the orders stay, without a person behind them."""
+    from detector.retention import erase_buyer
+
+    engine, _ = _opened(database_url)
+    with engine.begin() as connection:
+        erased = erase_buyer(connection, buyer)
+    typer.echo(f"{sum(erased.values()):,} rows held identifiers of {buyer}; they are gone")

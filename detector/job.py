@@ -31,6 +31,8 @@ from detector.results import (
 )
 from detector.scan import Scan, last_instant, run
 from detector.scoring import ALLOW, Reason, Scorer
+from detector.snapshot import FOLDER as SNAPSHOT
+from detector.snapshot import write_snapshot
 from features.batch import STAGES
 from models.bundle import Bundle
 
@@ -149,6 +151,7 @@ def _write(
     }
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
+    write_snapshot(scan, scorer, folder / SNAPSHOT)
     not_judged = clauses_not_judged(scorer, ingested.present)
     manifest = _manifest(scan, policy, ingested, not_judged, stages.timings)
     manifest |= _model_facts(scan, bundle, ingested.notes)

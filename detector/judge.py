@@ -14,34 +14,18 @@ from sqlalchemy import Connection
 from detector.anomaly import category_code, week_number
 from detector.policy.schema import Policy
 from detector.pseudonym import Veil
+from detector.recorded import SELLER_SIZE, recorded_features
 from detector.scoring import ALLOW, Reason, Scorer, Scores
 from detector.store import facts, snapshots
 from detector.store.known import NOTHING, Told, order_facts
 from detector.store.lookups import window_values
-from features.catalog import CATALOG
 from features.online import row_values
-from features.velocity import AGGREGATES
 from models.forest import AnomalyModel
-from models.measures import ANOMALY_FEATURES
 
-__all__ = ["Judge", "Judged", "recorded_features", "snapshot_features"]
+__all__ = ["Judge", "Judged"]
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
-
-SELLER_SIZE = "seller_size"
-"""How large the shop was at the last scan: no feature, but what the forest compares within."""
-
-
-def recorded_features(scorer: Scorer) -> tuple[str, ...]:
-    """What is kept with a decision: all that scoring reads, and every trailing window."""
-    read = {*scorer.inputs, *(measure.name for measure in ANOMALY_FEATURES)}
-    return tuple(sorted(read | {aggregate.name for aggregate in AGGREGATES}))
-
-
-def snapshot_features(scorer: Scorer) -> tuple[str, ...]:
-    """The recorded features that only a scan computes."""
-    return tuple(name for name in recorded_features(scorer) if CATALOG[name].kind == "snapshot")
 
 
 @dataclass(frozen=True, slots=True)

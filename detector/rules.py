@@ -192,7 +192,7 @@ def _all(parts: list[Floats]) -> Floats:
     """Kleene's and: false where one is, else unknown where one is."""
     joined: Floats = np.ones(())
     for part in parts:
-        joined = np.minimum(joined, np.nan_to_num(part, nan=0.5))
+        joined = np.minimum(joined, np.where(np.isnan(part), 0.5, part))
     return np.where(joined == 0.5, np.nan, joined)
 
 

@@ -116,6 +116,7 @@ class Scorer:
         for start in range(0, count, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, count))
             part = {name: features[name][rows] for name in self.inputs if name in features}
+            part = {name: values for name, values in part.items() if not np.isnan(values).all()}
             for clause, numbered in self._by_clause.items():
                 nats, hard, judged = self._weigh(numbered, part, found.fired[rows])
                 nats = np.where(hard, nats, np.minimum(nats, -np.log1p(-fusion.soft_cap)))
@@ -125,6 +126,11 @@ class Scorer:
                 found.hard[rows] |= hard
                 found.families[rows] += judged & (strength >= fusion.family_floor)
         return found
+
+    @cached_property
+    def _mute(self) -> frozenset[int]:
+        """Rules that abstain where nothing is known; of a single order most features are not."""
+        return frozenset(n for n, condition in enumerate(self.conditions) if np.isnan(condition.evaluate({})))
 
     @cached_property
     def _by_clause(self) -> dict[str, list[tuple[int, Rule]]]:
@@ -138,6 +144,9 @@ class Scorer:
         count = len(fired)
         nats, hard, judged = np.zeros(count), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         for position, rule in numbered:
+            if position in self._mute and features.keys().isdisjoint(self.conditions[position].names):
+                fired[:, position] = ABSTAINED
+                continue
             answer = self.conditions[position].evaluate(features)
             known, hit = ~np.isnan(answer), answer == 1
             fired[:, position] = np.where(known, hit, ABSTAINED)

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from builders import an_identifier, an_item, an_order, at, frames
 from sqlalchemy import Engine, inspect, select
+from stored_market import a_folder
 
 from detector.contract import INPUT_TABLES
 from detector.errors import InputError
@@ -49,13 +48,6 @@ def a_market() -> dict[str, pd.DataFrame]:
         reports=[{"report_id": "t1", "created_at": at(days=5), "reporter_kind": "buyer"}],
         labels=[{"subject_kind": "order", "subject_id": "o1", "is_fake": False}],
     )
-
-
-def a_folder(folder: Path, tables: dict[str, pd.DataFrame]) -> Path:
-    folder.mkdir()
-    for name, frame in tables.items():
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
-    return folder
 
 
 def stored(engine: Engine, table: str) -> list[dict[str, object]]:

@@ -1,0 +1,147 @@
+"""Publishing a scan: its snapshot, verdicts and rings become what the service looks up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from sqlalchemy import Connection, Engine, Table, delete, insert
+
+from detector.errors import InputError
+from detector.snapshot import FOLDER, RING_PAIRS
+from detector.store import snapshots
+from detector.store.known import stored_orders
+from detector.store.vectors import pack
+from features.keys import IDENTITY
+
+__all__ = ["publish"]
+
+BLOCK = 10_000
+"""Rows per transaction while a generation is written: scoring waits for one of them at most."""
+
+
+def publish(engine: Engine, out: Path, now: datetime) -> dict[str, int]:
+    """Put a scan's output in force; generations before the one that it supersedes are removed.
+
+    Returns the rows written per table. A key of identifiers whose order the store does not have is left out.
+
+    Raises
+    ------
+    InputError
+        ``out`` is no output of a scan with a snapshot.
+    """
+    manifest = _manifest(out)
+    files = sorted(path for path in (out / FOLDER).glob("*.parquet") if path.stem != RING_PAIRS)
+    groups = [(path.stem.split(), _features(path)) for path in files]
+    with engine.begin() as connection:
+        _forget(connection, snapshots.stale(connection))
+        as_of = datetime.fromisoformat(manifest["as_of"])
+        generation = snapshots.begin(connection, as_of, now, groups)
+    written = {}
+    for number, (path, (key, names)) in enumerate(zip(files, groups, strict=True)):
+        rows = _values(engine, path, key, names)
+        written[path.stem] = _write(
+            engine, snapshots.VALUES, rows, {"generation": generation, "number": number}
+        )
+    for table, rows in (
+        (snapshots.SELLERS, _sellers(out)),
+        (snapshots.RINGS, _rings(out)),
+        (snapshots.RING_PAIRS, _blocks(out / FOLDER / f"{RING_PAIRS}.parquet")),
+    ):
+        written[table.name] = _write(engine, table, rows, {"generation": generation})
+    with engine.begin() as connection:
+        snapshots.put_in_force(connection, generation)
+    return written
+
+
+def _manifest(out: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InputError(
+            f"{out} is no output of a scan; publish takes the folder that scan --out wrote"
+        ) from None
+    if not (out / FOLDER).is_dir():
+        raise InputError(f"{out} has no {FOLDER} folder; scan again with this version")
+    return found
+
+
+def _forget(connection: Connection, generations: Sequence[int]) -> None:
+    for table in (*snapshots.PARTS, snapshots.SNAPSHOTS):
+        connection.execute(delete(table).where(table.c.generation.in_(generations)))
+
+
+def _write(
+    engine: Engine, table: Table, blocks: Iterable[list[dict[str, Any]]], same: Mapping[str, int]
+) -> int:
+    total = 0
+    for block in blocks:
+        with engine.begin() as connection:
+            if block:
+                connection.execute(insert(table), [{**row, **same} for row in block])
+        total += len(block)
+    return total
+
+
+def _blocks(path: Path) -> Iterator[list[dict[str, Any]]]:
+    for batch in pq.ParquetFile(path).iter_batches(BLOCK):
+        yield batch.to_pylist(maps_as_pydicts="strict")
+
+
+def _features(path: Path) -> list[str]:
+    key = {*path.stem.split(), "order_id"}
+    return [name for name in pq.read_schema(path).names if name not in key]
+
+
+def _values(
+    engine: Engine, path: Path, key: Sequence[str], names: Sequence[str]
+) -> Iterator[list[dict[str, Any]]]:
+    for batch in pq.ParquetFile(path).iter_batches(BLOCK):
+        matrix = np.column_stack(
+            [batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in names]
+        )
+        told = {part: batch[part].to_pylist() for part in batch.schema.names if part not in names}
+        keys = _keys(engine, key, told)
+        yield [
+            {"key": snapshots.key_text(found), "data": pack(row)}
+            for found, row in zip(keys, matrix, strict=True)
+            if found is not None
+        ]
+
+
+def _keys(engine: Engine, key: Sequence[str], told: dict[str, list[str]]) -> list[tuple[str, ...] | None]:
+    """The key of each row, identifiers as the store has them veiled for the row's order; None where it has none."""
+    stored: Mapping[str, Mapping[str, Any]] = {}
+    if set(key) & set(IDENTITY):
+        with engine.connect().execution_options(reads_only=True) as connection:
+            stored = stored_orders(connection, told["order_id"])
+    columns = [
+        [stored.get(order_id, {}).get(part) for order_id in told["order_id"]]
+        if part in IDENTITY
+        else told[part]
+        for part in key
+    ]
+    return [None if None in found else found for found in zip(*columns, strict=True)]
+
+
+def _sellers(out: Path) -> Iterator[list[dict[str, Any]]]:
+    for block in _blocks(out / "sellers.parquet"):
+        yield [
+            {**{name: row[name] for name in ("seller_id", "score", "recommendation")}, "verdict": row}
+            for row in block
+        ]
+
+
+def _rings(out: Path) -> Iterator[list[dict[str, Any]]]:
+    for block in _blocks(out / "rings.parquet"):
+        yield [{"ring_id": row["ring_id"], "facts": _plain(row)} for row in block]
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as JSON has it: instants in ISO 8601."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

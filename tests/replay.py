@@ -1,0 +1,177 @@
+"""A simulated market cut at a day: history for the store, then the day's traffic as it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from rich.console import Console
+
+from detector.as_of import score_as_of
+from detector.contract import INPUT_TABLES
+from detector.ingest import ingest
+from detector.job import ORDERS_MODEL, Job, plan, run_job, train_job
+from detector.policy.schema import Policy
+from detector.progress import Stages
+from detector.recorded import recorded_features
+from detector.scoring import Scorer
+from detector.simulate.market import simulate, write_market
+from features.batch import compute_features, forget_after
+from models import bundle
+
+Row = dict[str, Any]
+
+STEPS = ("paid_at", "shipped_at", "delivered_at", "completed_at", "cancelled_at", "refunded_at")
+LATER = {"shipments": "created_at", "tracking_events": "event_at", "reviews": "created_at"}
+"""Table → when a row of it comes to be known; orders come when they are placed."""
+MODEL_KEY = b"a key of the tests, for signing models"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A market on disk, the day that is replayed, and a scan of all that was before it.
+
+    ``market`` holds everything, ``history`` what was known as the day began, ``out`` the scan of that; the
+    bundle's forest was trained on it.
+    """
+
+    market: Path
+    history: Path
+    out: Path
+    bundle: bundle.Bundle
+    begins: datetime
+
+    @property
+    def ends(self) -> datetime:
+        return self.begins + timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What came in until an instant; orders as they stood then."""
+
+    until: datetime
+    placed: list[Row]
+    changed: list[Row]
+    later: dict[str, list[Row]]
+
+
+def a_day(folder: Path, policy: Policy, orders: int, days: int, seed: int) -> Day:
+    """Simulate a market, cut it two days before its end, scan and train on what is before."""
+    write_market(simulate(orders, days, seed, fake_share=0.05), folder / "sim")
+    market, history, out = folder / "sim" / "market", folder / "history", folder / "out"
+    history.mkdir()
+    with closing(duckdb.connect()) as con:
+        ingest(market, con)
+        last = con.sql("SELECT max(created_at) FROM orders").fetchall()[0][0]
+        begins = last.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        forget_after(con, begins)
+        for name in INPUT_TABLES:
+            columns = "* EXCLUDE (o)" if name == "orders" else "*"
+            con.execute(f"COPY (SELECT {columns} FROM {name}) TO '{history / name}.parquet'")
+    quiet = Console(file=StringIO())
+    with Stages(plan(), quiet) as stages:
+        found = train_job(history, None, policy, stages)
+    bundle.save(
+        folder / "bundle",
+        {ORDERS_MODEL: found.model},
+        key=MODEL_KEY,
+        created_for=policy.sha256,
+        created_at=begins.replace(tzinfo=UTC),
+        window=found.window,
+    )
+    trained = bundle.load(folder / "bundle", key=MODEL_KEY)
+    with Stages(plan(), quiet) as stages:
+        run_job(Job(history, out), policy, stages, trained)
+    return Day(market, history, out, trained, begins)
+
+
+def traffic(day: Day, step: timedelta) -> Iterator[Tick]:
+    """The day's facts in time order, tick by tick."""
+    with closing(duckdb.connect()) as con:
+        ingest(day.market, con)
+        forget_after(con, day.ends)
+        since = day.begins
+        while since < day.ends:
+            until = since + step
+            yield Tick(
+                until,
+                _orders(con, f"created_at >= '{since}' AND created_at < '{until}'", until),
+                _orders(con, f"created_at < '{since}' AND {_changed(since, until)}", until),
+                {
+                    name: _rows(con, name, f"{at} >= '{since}' AND {at} < '{until}'")
+                    for name, at in LATER.items()
+                },
+            )
+            since = until
+
+
+def _changed(since: datetime, until: datetime) -> str:
+    return "(" + " OR ".join(f"({step} >= '{since}' AND {step} < '{until}')" for step in STEPS) + ")"
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: str, where: str) -> list[Row]:
+    found = con.sql(f"SELECT {', '.join(INPUT_TABLES[table].column_names)} FROM {table} WHERE {where}")
+    return [
+        {
+            name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+        for row in found.to_arrow_table().to_pylist()
+    ]
+
+
+def _orders(con: duckdb.DuckDBPyConnection, where: str, until: datetime) -> list[Row]:
+    """Orders with their items, without what had not happened yet."""
+    orders = _rows(con, "orders", where)
+    items: dict[str, list[Row]] = {}
+    for item in _rows(con, "order_items", f"order_id IN (SELECT order_id FROM orders WHERE {where})"):
+        items.setdefault(item["order_id"], []).append(item)
+    end = until.replace(tzinfo=UTC)
+    for order in orders:
+        order["items"] = items.get(order["order_id"], [])
+        order |= {step: None for step in STEPS if order[step] is not None and order[step] >= end}
+    return orders
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The batch's answer: ``at`` finds an order's row in the columns."""
+
+    at: dict[str, int]
+    features: dict[str, np.ndarray]
+    score: np.ndarray
+    rule_score: np.ndarray
+    anomaly_score: np.ndarray
+    decision: np.ndarray
+    clauses: dict[str, np.ndarray]
+
+
+def expected(day: Day, policy: Policy, decided_at: dict[str, datetime]) -> Expected:
+    """What the batch says at the day's end of orders that were last looked at then."""
+    scorer = Scorer(policy.detection, policy.rule)
+    with closing(duckdb.connect()) as con:
+        ingest(day.market, con)
+        forget_after(con, day.ends)
+        compute_features(con, day.ends)
+        ids = [order_id for (order_id,) in con.sql("SELECT order_id FROM orders ORDER BY o").fetchall()]
+        end = day.ends.replace(tzinfo=UTC)
+        seen_at = np.array([decided_at.get(order_id, end).timestamp() for order_id in ids])
+        features, scores = score_as_of(con, seen_at, day.out, scorer, day.bundle.models[ORDERS_MODEL])
+    unknown = np.full(len(ids), np.nan)
+    return Expected(
+        {order_id: row for row, order_id in enumerate(ids)},
+        {name: features.get(name, unknown) for name in recorded_features(scorer)},
+        scores.score,
+        scores.rule_score,
+        scores.anomaly_score,
+        scores.decision,
+        scores.evidence.clauses,
+    )
