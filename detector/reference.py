@@ -18,6 +18,7 @@ from detector.policy.schema import Policy
 from detector.settings import Settings
 from features.catalog import CATALOG
 from features.declare import Feature
+from features.keys import lookup_key
 
 __all__ = ["commands_page", "features_page", "markdown_table", "rules_page", "settings_page"]
 
@@ -37,7 +38,8 @@ def features_page() -> str:
         "# Features",
         "One number per order. *Unknown* is never read as 0 or as no: a rule over it abstains. A `row` feature "
         "needs the order's own facts, a `window` feature the key's earlier orders, a `snapshot` feature a "
-        "scan of all orders.",
+        "scan of all orders: the online service looks it up by the columns named behind it, as the last published "
+        "scan knew it of the last order with these.",
     ]
     for entity, features in groupby(sorted(CATALOG.values(), key=_by_entity), key=lambda f: f.entity):
         parts += [f"## Of the {entity}", markdown_table(_FEATURE_COLUMNS, map(_feature_row, features))]
@@ -54,7 +56,11 @@ def _by_entity(feature: Feature) -> tuple[str, str]:
 def _feature_row(feature: Feature) -> list[str]:
     needs = ", ".join(f"`{need}`" for need in feature.needs) or "–"
     clause = f"{CLAUSE_IDS[feature.clause]} {feature.clause}" if feature.clause else "–"
-    return [f"`{feature.name}`", feature.meaning, feature.null_means, needs, feature.kind, clause]
+    return [f"`{feature.name}`", feature.meaning, feature.null_means, needs, _kind(feature), clause]
+
+
+def _kind(feature: Feature) -> str:
+    return f"snapshot by {', '.join(lookup_key(feature))}" if feature.kind == "snapshot" else feature.kind
 
 
 def rules_page(policy: Policy) -> str:

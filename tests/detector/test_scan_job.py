@@ -54,7 +54,7 @@ def out(market: Path) -> Path:
 
 def test_writes_the_contracts_files_and_columns(out: Path) -> None:
     names = {path.name for path in out.iterdir()}
-    assert names == {f"{name}.parquet" for name in PARQUET} | {"report.html", "manifest.json"}
+    assert names == {f"{name}.parquet" for name in PARQUET} | {"report.html", "manifest.json", "snapshot"}
     assert pq.read_schema(out / "orders.parquet").names == ORDER_COLUMNS
     assert pq.read_schema(out / "sellers.parquet").names == SELLER_COLUMNS
     assert pq.read_schema(out / "rings.parquet").names == RING_COLUMNS
@@ -109,6 +109,8 @@ def test_two_runs_are_byte_equal_and_row_order_does_not_matter(
     for name in PARQUET:
         first = (out / f"{name}.parquet").read_bytes()
         assert first == (tmp_path / "again" / f"{name}.parquet").read_bytes()
+    for path in (out / "snapshot").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / "snapshot" / path.name).read_bytes(), path.name
     for name in ("orders", "sellers", "rings"):
         pd.testing.assert_frame_equal(
             pd.read_parquet(out / f"{name}.parquet"), pd.read_parquet(tmp_path / "other" / f"{name}.parquet")
