@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -23,13 +24,14 @@ from detector.outward.notices import reminder
 from detector.policy.schema import Policy
 from detector.store.case_files import FILES
 from detector.store.columns import to_micros
+from detector.store.database import one_moment
 from detector.store.events import load_streams
 from detector.store.outbox import NewMessage, append_all, message_id_of
 from detector.store.projections import CASES, DUE
 
 __all__ = ["send_due"]
 
-_AT_ONCE = 2000
+_CASES_AT_ONCE = 2000
 _SELLERS_AT_ONCE = 500
 
 
@@ -39,19 +41,31 @@ def send_due(desk: Desk, now: datetime) -> Counter[str]:
     A reminder that comes too late is one of them, but nobody is sent it.
     """
     sent: Counter[str] = Counter()
-    while some := desk.transact(lambda connection, _: _send_some(connection, desk.policy, now)):
-        sent += some
-    while some := desk.transact(lambda connection, _: _send_cases(connection, now)):
-        sent += some
+    sellers = _sellers(desk, now)
+    for start in range(0, len(sellers), _SELLERS_AT_ONCE):
+        some = sellers[start : start + _SELLERS_AT_ONCE]
+        sent += desk.transact(partial(_send_some, policy=desk.policy, seller_ids=some, now=now))
+    while late := desk.transact(lambda connection, _: _send_cases(connection, now)):
+        sent += late
     return sent
 
 
-def _send_some(connection: Connection, policy: Policy, now: datetime) -> Counter[str]:
-    query = select(DUE).where(DUE.c.sent_at.is_(None), DUE.c.at <= now)
-    rows = connection.execute(query.order_by(DUE.c.at).limit(_AT_ONCE).with_for_update()).all()
+def _sellers(desk: Desk, now: datetime) -> Sequence[str]:
+    """Sellers of whom something is due, in the order of their ids."""
+    query = select(DUE.c.seller_id).distinct().where(DUE.c.sent_at.is_(None), DUE.c.at <= now)
+    with one_moment(desk.engine) as connection:
+        return sorted(connection.scalars(query))
+
+
+def _send_some(
+    connection: Connection, _lock: bool, *, policy: Policy, seller_ids: Sequence[str], now: datetime
+) -> Counter[str]:
+    query = select(DUE).where(DUE.c.seller_id.in_(seller_ids), DUE.c.sent_at.is_(None), DUE.c.at <= now)
+    rows = connection.execute(query.order_by(DUE.c.seller_id, DUE.c.at).with_for_update()).all()
     if not rows:
         return Counter()
-    states = _states(connection, sorted({row.seller_id for row in rows}))
+    streams = load_streams(connection, seller_ids)
+    states = {seller_id: stream.state for seller_id, stream in streams.items()}
     messages = [
         _message(row, states[row.seller_id], policy) for row in rows if not _too_late(row, states, now)
     ]
@@ -60,14 +74,6 @@ def _send_some(connection: Connection, policy: Policy, now: datetime) -> Counter
     these = [column == bindparam(f"its_{column.name}") for column in DUE.primary_key]
     connection.execute(update(DUE).where(*these).values(sent_at=now), told)
     return Counter(row.kind for row in rows)
-
-
-def _states(connection: Connection, seller_ids: Sequence[str]) -> dict[str, SellerState]:
-    states: dict[str, SellerState] = {}
-    for start in range(0, len(seller_ids), _SELLERS_AT_ONCE):
-        streams = load_streams(connection, seller_ids[start : start + _SELLERS_AT_ONCE])
-        states |= {seller_id: stream.state for seller_id, stream in streams.items()}
-    return states
 
 
 def _too_late(row: Row[Any], states: dict[str, SellerState], now: datetime) -> bool:
@@ -106,7 +112,7 @@ def _send_cases(connection: Connection, now: datetime) -> Counter[str]:
         .join(CASES, CASES.c.case_id == FILES.c.case_id)
         .where(FILES.c.due_at <= now, late, CASES.c.outcome.is_(None))
         .order_by(FILES.c.due_at)
-        .limit(_AT_ONCE)
+        .limit(_CASES_AT_ONCE)
         .with_for_update(of=FILES)
     )
     rows = connection.execute(query).all()

@@ -69,7 +69,7 @@ def _write(
 
 
 def _cache(connection: Connection, streams: list[Stream]) -> None:
-    """Long streams get a stored state; short ones are folded as fast as one is read."""
+    """Long streams get a stored state, as when they are written."""
     mine = STREAMS.c.seller_id == bindparam("its_seller")
     long = [stream for stream in streams if stream.sequence >= CACHE_EVERY]
     values = [
