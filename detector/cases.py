@@ -1,4 +1,4 @@
-"""What may open a case, as evidence: a scan's findings, tips about a seller.
+"""What may open a case, as evidence: a scan's findings, orders held as they came in, tips about a seller.
 
 Pure but for reading a scan's files. What is done with it is in ``detector.desk.investigations``.
 """
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from detector.errors import InputError
 from detector.policy.schema import Policy
 
-__all__ = ["Evidence", "OrderValue", "evidence_of_scan", "evidence_of_tips"]
+__all__ = ["Evidence", "OrderValue", "evidence_of_holds", "evidence_of_scan", "evidence_of_tips"]
 
 Findings = Sequence[Mapping[str, Any]]
 
@@ -54,6 +54,8 @@ class Evidence:
         0–1, the suspected orders' share of the seller's orders.
     gmv_minor
         Currency → value of all suspected orders, also where single ones are not known.
+    needed
+        How many new orders, or tips where it consists of them, open a case of their own.
     findings
         ``code``, ``clause``, ``order_count`` and ``message`` (language → sentence), most orders first.
     """
@@ -68,6 +70,7 @@ class Evidence:
     reports: tuple[str, ...]
     share: float
     gmv_minor: Mapping[str, int]
+    needed: float
     findings: Findings
 
     @property
@@ -148,6 +151,7 @@ def _of_seller(row: Mapping[str, Any], orders: list[dict[str, Any]], origin: str
         reports=(),
         share=row["suspected_order_count"] / row["order_count"],
         gmv_minor=dict(row["suspected_gmv_minor"]),
+        needed=policy.detection.seller.case_orders,
         findings=_findings([order["reasons"] for order in orders], policy),
     )
 
@@ -173,7 +177,11 @@ def _findings(reasons: Iterable[Sequence[Mapping[str, Any]]], policy: Policy) ->
 
 
 def evidence_of_tips(
-    seller_id: str, reports: Mapping[str, str | None], orders: Mapping[str, OrderValue], share: float
+    seller_id: str,
+    reports: Mapping[str, str | None],
+    orders: Mapping[str, OrderValue],
+    share: float,
+    policy: Policy,
 ) -> Evidence:
     """Evidence that consists of tips: report id → the order it speaks of, None: of the seller as such."""
     return Evidence(
@@ -187,5 +195,32 @@ def evidence_of_tips(
         reports=tuple(sorted(reports)),
         share=share,
         gmv_minor=_sums(orders.get(order, OrderValue()) for order in set(filter(None, reports.values()))),
+        needed=policy.enforcement.cases.reports,
         findings=(),
+    )
+
+
+def evidence_of_holds(
+    seller_id: str,
+    held: Mapping[str, Sequence[Mapping[str, Any]]],
+    scores: Sequence[float],
+    orders: Mapping[str, OrderValue],
+    share: float,
+    policy: Policy,
+) -> Evidence:
+    """Evidence that consists of orders which scoring held: order id → reasons of its latest decision."""
+    clauses = Counter(clause for reasons in held.values() for clause in {one["clause"] for one in reasons})
+    return Evidence(
+        seller_id=seller_id,
+        source="scan",
+        origin=f"{len(held)} orders held as they came in",
+        score=max(scores),
+        hint=None,
+        clauses=tuple(sorted(clause for clause, count in clauses.items() if count >= 0.1 * len(held))),
+        orders={order: orders.get(order, OrderValue()) for order in sorted(held)},
+        reports=(),
+        share=share,
+        gmv_minor=_sums(orders.get(order, OrderValue()) for order in held),
+        needed=policy.enforcement.cases.held_orders,
+        findings=_findings(held.values(), policy),
     )

@@ -128,13 +128,14 @@ def open_cases(
 
 @cases.command("collect")
 def collect_cases(database_url: DatabaseUrl = None) -> None:
-    """Open cases on sellers about whom there are enough tips."""
-    from detector.desk.investigations import tips
+    """Open cases on sellers of whom enough orders were held, or about whom there are enough tips."""
+    from detector.desk.investigations import held_orders, tips
     from detector.store.database import one_moment
 
     with open_desk(database_url) as desk:
         with one_moment(desk.engine) as connection:
-            found = list(tips(desk, connection, datetime.now(UTC)))
+            now = datetime.now(UTC)
+            found = [*held_orders(desk, connection, now), *tips(desk, connection, now)]
         _take_all(desk, found)
 
 

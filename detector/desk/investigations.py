@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select
 
-from detector.cases import Evidence, OrderValue, evidence_of_tips
+from detector.cases import Evidence, OrderValue, evidence_of_holds, evidence_of_tips
 from detector.desk.desk import Desk
 from detector.enforcement.commands import Actor, Command
 from detector.enforcement.ladder import expected_harm
@@ -19,10 +19,11 @@ from detector.enforcement.refusals import Refusal
 from detector.enforcement.state import Case, SellerState
 from detector.store import case_files
 from detector.store.case_files import EVIDENCE, FILES
+from detector.store.decisions import DECISIONS
 from detector.store.events import load_stream
 from detector.store.facts import FACTS
 
-__all__ = ["Taken", "take_evidence", "tips"]
+__all__ = ["Taken", "held_orders", "take_evidence", "tips"]
 
 _SYSTEM = Actor("truetrade", "system")
 
@@ -50,7 +51,7 @@ def _take(desk: Desk, connection: Connection, evidence: Evidence, now: datetime,
     known = frozenset(order for case in state.cases.values() for order in case.order_ids)
     fresh = evidence.without(known, _used_reports(connection, evidence.seller_id))
     case = next((case for case in state.cases.values() if case.outcome is None), None)
-    if not _is_enough(fresh, case, desk):
+    if not _is_enough(fresh, case):
         return Taken(evidence.seller_id, case.case_id if case else None, "known")
     command = _command(fresh, case, now)
     answer = desk.submit_in(connection, command, lock=lock)
@@ -73,13 +74,11 @@ def _used_reports(connection: Connection, seller_id: str) -> frozenset[str]:
     return frozenset(report for content in connection.scalars(query) for report in content["report_ids"])
 
 
-def _is_enough(fresh: Evidence, case: Case | None, desk: Desk) -> bool:
+def _is_enough(fresh: Evidence, case: Case | None) -> bool:
     """Anything new extends a case; to open one it takes what opens one on its own."""
     if case is not None:
         return bool(fresh.orders or fresh.reports or set(fresh.clauses) - set(case.clauses))
-    if fresh.source == "report":
-        return len(fresh.reports) >= desk.policy.enforcement.cases.reports
-    return len(fresh.orders) >= desk.policy.detection.seller.case_orders
+    return len(fresh.reports or fresh.orders) >= fresh.needed
 
 
 def _case_id(evidence: Evidence) -> str:
@@ -134,7 +133,40 @@ def tips(desk: Desk, connection: Connection, now: datetime) -> Iterator[Evidence
     for seller_id in connection.scalars(counted).all():
         query = select(reports.report_id, reports.order_id).where(reports.seller_id == seller_id, *recent)
         told = {row.report_id: row.order_id for row in connection.execute(query)}
-        yield evidence_of_tips(seller_id, told, *_orders(connection, seller_id, told.values(), since))
+        known = _orders(connection, seller_id, told.values(), since)
+        yield evidence_of_tips(seller_id, told, *known, desk.policy)
+
+
+def held_orders(desk: Desk, connection: Connection, now: datetime) -> Iterator[Evidence]:
+    """Evidence for every seller of whom scoring has held enough orders in the policy's last days."""
+    cases = desk.policy.enforcement.cases
+    since = now - timedelta(days=cases.days)
+    decided = DECISIONS.c
+    recent = (decided.decision != "allow", decided.decided_at > since, decided.decided_at <= now)
+    suspected = (
+        select(decided.seller_id)
+        .where(*recent)
+        .group_by(decided.seller_id)
+        .having(func.count(decided.order_id.distinct()) >= cases.held_orders)
+        .order_by(decided.seller_id)
+    )
+    for seller_id in connection.scalars(suspected).all():
+        held = _held(connection, seller_id, since, now)
+        if len(held) >= cases.held_orders:
+            reasons = {order_id: row.reasons for order_id, row in held.items()}
+            known = _orders(connection, seller_id, held, since)
+            scores = [row.score for row in held.values()]
+            yield evidence_of_holds(seller_id, reasons, scores, *known, desk.policy)
+
+
+def _held(connection: Connection, seller_id: str, since: datetime, now: datetime) -> dict[str, Any]:
+    """Orders of the seller whose latest decision is to hold them: order id → that decision."""
+    decided = DECISIONS.c
+    query = select(decided.order_id, decided.decision, decided.score, decided.reasons)
+    mine = (decided.seller_id == seller_id, decided.decided_at > since, decided.decided_at <= now)
+    ordered = query.where(*mine).order_by(decided.decided_at, decided.decision_id)
+    latest: dict[str, Any] = {row.order_id: row for row in connection.execute(ordered)}
+    return {order_id: row for order_id, row in latest.items() if row.decision == "hold"}
 
 
 def _orders(

@@ -17,11 +17,12 @@ from sqlalchemy import Engine, insert
 
 from detector.cases import Evidence, OrderValue, evidence_of_scan
 from detector.desk.desk import Desk
-from detector.desk.investigations import Taken, take_evidence, tips
+from detector.desk.investigations import Taken, held_orders, take_evidence, tips
 from detector.desk.rebuild import rebuild
 from detector.errors import InputError
 from detector.results import MONEY, REASONS
 from detector.store.case_files import EVIDENCE, FILES
+from detector.store.decisions import DECISIONS
 from detector.store.facts import FACTS
 from detector.store.outbox import MESSAGES
 from detector.store.projections import CASES, LABELS
@@ -39,7 +40,7 @@ def an_evidence(*orders: str, **fields: Any) -> Evidence:
     given: dict[str, Any] = {
         "seller_id": "S1", "source": "scan", "origin": "scan", "score": 0.5, "hint": "suspect",
         "clauses": ("self_dealing",), "orders": values, "reports": (), "share": len(orders) / 100,
-        "gmv_minor": {"USD": 1000 * len(orders)}, "findings": (),
+        "gmv_minor": {"USD": 1000 * len(orders)}, "needed": 2, "findings": (),
     }  # fmt: skip
     return Evidence(**{**given, **fields})
 
@@ -211,3 +212,34 @@ def test_enough_tips_open_a_case_and_are_used_once(desk: Desk):
     assert [take_evidence(desk, one, DAY).outcome for one in found_tips(desk)] == ["known"]
     tell(desk, ("R5", None), ("R6", None))
     assert [take_evidence(desk, one, DAY).outcome for one in found_tips(desk)] == ["opened"]
+
+
+def decide(desk: Desk, order_id: str, decision: str, days: int = 0) -> None:
+    reason = {"code": "REVIEW_COPY", "clause": "reviews", "weight": 0.4, "message": "The review is a copy."}
+    row = {
+        "decision_id": f"{order_id} {days}", "order_id": order_id, "seller_id": "S1", "decision": decision,
+        "decided_at": DAY - timedelta(days=days), "score": 0.9, "rule_score": 0.9, "clauses": {},
+        "reasons": [reason], "versions": {}, "feature_set": "", "features": b"",
+    }  # fmt: skip
+    with desk.engine.begin() as connection:
+        connection.execute(insert(DECISIONS), row)
+
+
+def found_held(desk: Desk) -> list[Evidence]:
+    with desk.engine.connect() as connection:
+        return list(held_orders(desk, connection, DAY))
+
+
+def test_enough_held_orders_open_a_case(desk: Desk):
+    for n in range(SHIPPED.enforcement.cases.held_orders - 1):
+        decide(desk, f"O{n}", "hold")
+    decide(desk, "old", "hold", days=31)
+    decide(desk, "cleared", "hold", days=2)
+    decide(desk, "cleared", "allow", days=1)
+    assert found_held(desk) == []
+    decide(desk, "last", "hold")
+    (evidence,) = found_held(desk)
+    assert sorted(evidence.orders) == ["O0", "O1", "O2", "O3", "last"]
+    assert (evidence.clauses, evidence.score) == (("reviews",), 0.9)
+    assert take_evidence(desk, evidence, DAY).outcome == "opened"
+    assert [take_evidence(desk, one, DAY).outcome for one in found_held(desk)] == ["known"]
