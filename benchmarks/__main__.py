@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks import fraudar_injection, left_out, scan_speed
+from benchmarks import fraudar_injection, identity_ring, left_out, scan_speed
 
 
 def main() -> None:
     print("# Injected farms, average precision\n")
     fraudar_injection.main(data=None, seeds=3)
+    print("\n# A ring on shared devices\n")
+    identity_ring.main(seeds=3)
     print("\n# Attacks whose clause has no rules\n")
     left_out.main(orders=20_000)
     print("\n# Speed of a scan\n")
