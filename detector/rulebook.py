@@ -8,7 +8,7 @@ from detector.policy.loader import DEFAULT_POLICY, load_policy, policy_error
 from detector.policy.positions import Path as KeyPath
 from detector.policy.schema import Policy
 from detector.rules import RuleSyntaxError, compile_expression
-from features.catalog import CATALOG
+from features.catalog import OBSERVED
 from features.neighbours import NEIGHBOURHOODS
 
 __all__ = ["load_rulebook"]
@@ -40,7 +40,7 @@ def _rules(policy: Policy) -> list[tuple[KeyPath, str]]:
             found.append((("rule", number, "code"), "another rule has this code; codes should be unique"))
         codes.add(rule.code)
         try:
-            compile_expression(rule.when, CATALOG.keys())
+            compile_expression(rule.when, OBSERVED)
         except RuleSyntaxError as error:
             found.append((("rule", number, "when"), str(error)))
     return found

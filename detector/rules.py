@@ -14,6 +14,7 @@ import operator
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,8 @@ class Expression:
     def evaluate(self, columns: Columns) -> Floats:
         """Evaluate on equally long float64 columns; a feature that is not given is null."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(_logic(self.tree, columns), dtype=np.float64)
+            truth = np.asarray(_logic(self.tree, columns), dtype=np.float64)
+            return np.where(truth == 0.5, np.nan, truth)
 
 
 def compile_expression(text: str, known: Collection[str]) -> Expression:
@@ -176,38 +178,27 @@ def _value(node: ast.expr, columns: Columns) -> Floats:
 
 
 def _logic(node: ast.expr, columns: Columns) -> Floats:
-    """Kleene logic on floats: 1 true, 0 false, NaN unknown."""
+    """Kleene's logic as numbers, so that and is the smallest and or the largest: 0 false, ½ unknown, 1 true."""
     match node:
         case ast.BoolOp(op=op, values=values):
-            parts = [_logic(part, columns) for part in values]
-            return _all(parts) if isinstance(op, ast.And) else 1.0 - _all([1.0 - part for part in parts])
+            extreme = np.minimum if isinstance(op, ast.And) else np.maximum
+            return reduce(extreme, [_logic(part, columns) for part in values])
         case ast.UnaryOp(operand=operand):
             return 1.0 - _logic(operand, columns)
-        case ast.Compare(left=left, ops=ops, comparators=comparators):
-            return _compare(left, ops, comparators, columns)
+        case ast.Compare(left=left, ops=ops, comparators=rights):
+            pairs = zip(ops, [left, *rights], rights, strict=False)
+            answers = [_compare(op, _value(value, columns), right, columns) for op, value, right in pairs]
+            return reduce(np.minimum, answers)
     raise AssertionError(ast.dump(node))
 
 
-def _all(parts: list[Floats]) -> Floats:
-    """Kleene's and: false where one is, else unknown where one is."""
-    joined: Floats = np.ones(())
-    for part in parts:
-        joined = np.minimum(joined, np.where(np.isnan(part), 0.5, part))
-    return np.where(joined == 0.5, np.nan, joined)
-
-
-def _compare(left: ast.expr, ops: list[ast.cmpop], rights: list[ast.expr], columns: Columns) -> Floats:
-    pairs = zip(ops, [left, *rights], rights, strict=False)
-    return _all([_compare_one(op, _value(value, columns), right, columns) for op, value, right in pairs])
-
-
-def _compare_one(op: ast.cmpop, value: Floats, right: ast.expr, columns: Columns) -> Floats:
+def _compare(op: ast.cmpop, value: Floats, right: ast.expr, columns: Columns) -> Floats:
     missing = np.isnan(value)
     if isinstance(op, ast.Is | ast.IsNot):
         return (missing if isinstance(op, ast.Is) else ~missing).astype(np.float64)
     if isinstance(op, ast.In | ast.NotIn):
         assert isinstance(right, ast.Tuple | ast.List)
-        apart = _all([_compare_one(ast.NotEq(), value, item, columns) for item in right.elts])
+        apart = reduce(np.minimum, [_compare(ast.NotEq(), value, item, columns) for item in right.elts])
         return apart if isinstance(op, ast.NotIn) else 1.0 - apart
     other = _value(right, columns)
-    return np.where(missing | np.isnan(other), np.nan, _COMPARE[type(op)](value, other))
+    return np.where(missing | np.isnan(other), 0.5, _COMPARE[type(op)](value, other))

@@ -131,7 +131,7 @@ def score_known(
         features |= neighbour_features(scorer.suspicion(evidence, features), known.keys)
     model = model or train(features, known.groups, scorer.suspicion(evidence, features))
     anomaly = None if model is None else model.percentile(features, known.groups, nthread=THREADS)
-    scores = scorer.score(features, known.count, anomaly)
+    scores = scorer.score(features, known.count, anomaly, evidence)
     return features | scorer.hallmarks(scores, known.keys), scores, model
 
 

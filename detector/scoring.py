@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.contract import CLAUSES
 from detector.policy.detection import Detection, Rule
 from detector.rules import Expression, compile_expression
-from features.catalog import CATALOG
+from features.catalog import OBSERVED
 from features.hallmarks import hallmark_features
 
 Floats = NDArray[np.float64]
@@ -81,7 +81,7 @@ class Scorer:
     Parameters
     ----------
     detection, rules
-        From the policy file. Every name in a rule must be in the feature catalog.
+        From the policy file. Every name in a rule must be one of ``features.catalog.OBSERVED``.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class Scorer:
         self.detection = detection
         self.rules = tuple(rules)
         self.conditions: tuple[Expression, ...] = tuple(
-            compile_expression(rule.when, CATALOG.keys()) for rule in rules
+            compile_expression(rule.when, OBSERVED) for rule in rules
         )
 
     @cached_property
@@ -160,7 +160,13 @@ class Scorer:
         """Rule score (0–1): the evidence, lifted or lowered by the neighbours that ``features`` has."""
         return _sigmoid(self._log_odds(evidence, features))
 
-    def score(self, features: Features, count: int, anomaly: Floats | None = None) -> Scores:
+    def score(
+        self,
+        features: Features,
+        count: int,
+        anomaly: Floats | None = None,
+        evidence: Evidence | None = None,
+    ) -> Scores:
         """Score ``count`` orders.
 
         Parameters
@@ -169,8 +175,10 @@ class Scorer:
             Catalog features as float64 columns of shape (count,); one that is not given is null.
         anomaly
             The forest's calibrated percentile, 0–1, higher is stranger; None where there is no model.
+        evidence
+            What ``evidence`` said of these orders; None asks it.
         """
-        evidence = self.evidence(features, count)
+        evidence = evidence or self.evidence(features, count)
         odds = self._log_odds(evidence, features)
         rule_score = _sigmoid(odds)
         if anomaly is not None:

@@ -8,15 +8,13 @@ from datetime import datetime
 
 import duckdb
 import ibis
-import numpy as np
-from numpy.typing import NDArray
 
 from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
+from features.columns import Floats, read_columns
 from features.declare import Feature
 from features.velocity import AGGREGATES, Aggregate, window_features
 from features.velocity import FEATURES as WINDOW_FEATURES
 
-Floats = NDArray[np.float64]
 Stage = Callable[[str], AbstractContextManager[object]]
 
 _FAMILIES: tuple[
@@ -91,9 +89,7 @@ def window_table(con: duckdb.DuckDBPyConnection, aggregates: Sequence[Aggregate]
     con.execute("ALTER TABLE f_windows RENAME COLUMN order_id TO o; DROP TABLE coded_orders")
 
 
-def read_features(
-    con: duckdb.DuckDBPyConnection, names: Iterable[str], rows: str = "true"
-) -> dict[str, Floats]:
+def read_features(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, Floats]:
     """The named features as float64 columns in order of ``o``; NaN is null.
 
     Window features are computed here, those that are asked for only: each costs about a second per million
@@ -103,11 +99,10 @@ def read_features(
     ----------
     names
         Catalog names; one that a family table does not hold is left out.
-    rows
-        SQL condition on ``orders`` for the orders wanted.
     """
     wanted = set(names)
     columns: dict[str, Floats] = {}
+    orders = con.execute("SELECT count(*) FROM orders").fetchall()[0][0]
     if aggregates := [aggregate for aggregate in AGGREGATES if aggregate.name in wanted]:
         window_table(con, aggregates)
     tables = [("f_windows", WINDOW_FEATURES), *((table, declared) for _, table, _, declared in _FAMILIES)]
@@ -115,10 +110,6 @@ def read_features(
         mine = [feature.name for feature in declared if feature.name in wanted]
         if not mine:
             continue
-        selected = ", ".join(f"f.{name}::DOUBLE AS {name}" for name in mine)
-        found = con.execute(f"""
-            SELECT {selected} FROM orders o LEFT JOIN {table} f ON f.o = o.o WHERE {rows} ORDER BY o.o
-        """).fetchnumpy()
-        for name in mine:
-            columns[name] = np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan)
+        selected = ", ".join(f"{name}::DOUBLE AS {name}" for name in mine)
+        columns |= read_columns(con, f"SELECT o, {selected} FROM {table}", orders)
     return columns

@@ -30,6 +30,11 @@ CATALOG: dict[str, Feature] = {
 }  # fmt: skip
 """Feature name → declaration."""
 
+OBSERVED: frozenset[str] = frozenset(
+    CATALOG.keys() - {feature.name for feature in (*neighbours.FEATURES, *hallmarks.FEATURES)}
+)
+"""What rules may ask for: the lifts of neighbours and the hallmarks come from what the rules found."""
+
 
 def missing_inputs(feature: Feature, present: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Input columns (``table.column``) that the feature needs and the input does not have.

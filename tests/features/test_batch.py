@@ -152,13 +152,6 @@ def test_features_are_read_in_canonical_order() -> None:
     assert found["same_product_orders"].tolist() == pytest.approx([0, *[float("nan")] * 3], nan_ok=True)
 
 
-def test_features_of_some_orders_only() -> None:
-    con = a_small_market()
-    compute_features(con, AS_OF)
-    found = read_features(con, ["buyer_orders_24h"], "o.order_id IN ('o8', 'o6')")
-    assert found["buyer_orders_24h"].tolist() == [1, 3]
-
-
 def test_a_market_computed_twice_has_the_same_features(
     market: dict[str, pd.DataFrame], full: dict[str, np.ndarray]
 ) -> None:
