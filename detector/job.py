@@ -16,6 +16,7 @@ import pyarrow as pa
 from detector.contract import CLAUSE_IDS, INPUT_TABLES
 from detector.errors import InputError
 from detector.ingest import Ingested, ingest
+from detector.ingest.sqltext import literal
 from detector.output import whole_folder
 from detector.policy.schema import Policy
 from detector.progress import Stages
@@ -43,6 +44,9 @@ ORDERS_MODEL = "orders"
 """Name of the order forest in a bundle."""
 
 TRAINED_HERE = "no model given: the forest was trained on the input's own earlier, unsuspected orders"
+ENGINE_MB = 1500
+"""Memory of the engine per million orders, at least once."""
+
 TOP_RINGS = 30
 """Rings whose edges the report may draw."""
 
@@ -71,13 +75,29 @@ class Outcome:
     notes: tuple[str, ...]
 
 
-def connect(threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-process engine for one scan; None takes every core."""
+def connect(threads: int | None = None, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-process engine for one scan.
+
+    Parameters
+    ----------
+    threads
+        None takes every core.
+    spill
+        Folder for what does not fit into the engine's share of memory; None keeps everything in memory.
+    """
     con = duckdb.connect()
     con.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+    if spill is not None:
+        con.execute(f"SET temp_directory = {literal(str(spill))}")
+        share_memory(con, 0)
     if threads is not None:
         con.execute(f"SET threads = {threads}")
     return con
+
+
+def share_memory(con: duckdb.DuckDBPyConnection, orders: int) -> None:
+    """Limit the engine's share of memory; the feature columns take as much again beside it."""
+    con.execute(f"SET memory_limit = '{round(ENGINE_MB * max(1.0, orders / 1e6))}MB'")
 
 
 def plan() -> dict[str, float]:
@@ -96,12 +116,13 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
         The input cannot be read at all, or OUT is not a scan's output.
     """
     scorer = Scorer(policy.detection, policy.rule)
-    with whole_folder(job.out) as folder, connect(job.threads) as con:
+    with whole_folder(job.out) as folder, connect(job.threads, spill=folder.parent / "spill") as con:
         with stages.stage("read") as running:
             ingested = ingest(job.source, con, history=job.history, mapping=job.mapping)
             running.rows = sum(ingested.counts[name].rows_in for name in INPUT_TABLES)
         as_of = last_instant(con) if job.day is None else job.day + timedelta(days=1)
         orders = ingested.counts["orders"].rows_kept
+        share_memory(con, orders)
         scan = run(
             ingested,
             scorer,
