@@ -65,10 +65,19 @@ def orders_table(scan: Scan, reasons: Mapping[int, list[Reason]]) -> pa.Table:
             "anomaly_score": _rounded(scores.anomaly_score[rows]),
             "rule_score": _rounded(scores.rule_score[rows]),
             **clauses,
-            "reasons": pa.array([[asdict(r) for r in reasons.get(int(o), ())] for o in rows], REASONS),
+            "reasons": _listed(rows, reasons),
             "ring_id": ids["ring_id"],
         }
     )
+
+
+def _listed(rows: np.ndarray, reasons: Mapping[int, list[Reason]]) -> pa.ListArray:
+    """Each row's reasons; most rows have none, so the list is put together from its ends."""
+    count = np.zeros(len(rows), dtype=np.int32)
+    count[np.searchsorted(rows, list(reasons))] = [len(found) for found in reasons.values()]
+    ends = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
+    told = pa.array([asdict(reason) for found in reasons.values() for reason in found], REASONS.value_type)
+    return pa.ListArray.from_arrays(pa.array(ends), told, type=REASONS)
 
 
 def sellers_table(scan: Scan, reasons: Mapping[int, list[Reason]]) -> pa.Table:

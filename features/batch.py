@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
-import ibis
 
 from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
 from features.columns import Floats, read_columns
 from features.declare import Feature
-from features.velocity import AGGREGATES, Aggregate, window_features
+from features.velocity import AGGREGATES, Aggregate
 from features.velocity import FEATURES as WINDOW_FEATURES
 
 Stage = Callable[[str], AbstractContextManager[object]]
 
-_FAMILIES: tuple[
-    tuple[str, str, Callable[[duckdb.DuckDBPyConnection, datetime], None], tuple[Feature, ...]], ...
-] = (
-    ("identities", "f_identity", identity.compute, identity.FEATURES),
-    ("related accounts", "f_related", related.compute, related.FEATURES),
-    ("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
-    ("graph", "f_graph", graph.compute, graph.FEATURES),
-    ("tracking", "f_tracking", tracking.compute, tracking.FEATURES),
-    ("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
-    ("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
-    ("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
-    ("habits", "f_habits", habits.compute, habits.FEATURES),
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A module's features: ``compute`` fills ``table``, which has one row per order."""
+
+    stage: str
+    table: str
+    compute: Callable[[duckdb.DuckDBPyConnection, datetime], None]
+    features: tuple[Feature, ...]
+
+
+_PEOPLE = (
+    Family("identities", "f_identity", identity.compute, identity.FEATURES),
+    Family("related accounts", "f_related", related.compute, related.FEATURES),
 )
-STAGES: tuple[str, ...] = tuple(name for name, *_ in _FAMILIES)
+_PARCELS = (
+    Family("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
+    Family("tracking", "f_tracking", tracking.compute, tracking.FEATURES),
+)
+_TRADE = (
+    Family("graph", "f_graph", graph.compute, graph.FEATURES),
+    Family("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
+    Family("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
+    Family("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
+)
+"""These and ``_PARCELS`` need people only, so they are computed side by side: each uses one core for long."""
+
+_SHOPS = (Family("habits", "f_habits", habits.compute, habits.FEATURES),)
+_FAMILIES = (*_PEOPLE, *_PARCELS, *_TRADE, *_SHOPS)
+STAGES: tuple[str, ...] = tuple(family.stage for family in _FAMILIES)
 """Names of the stages of ``compute_features``, in order."""
 
 _ORDER_FACTS = ("paid_at", "shipped_at", "delivered_at", "completed_at", "cancelled_at", "refunded_at")
@@ -65,15 +82,41 @@ def compute_features(
     as_of
         Nothing later than this instant is in the tables (see ``forget_after``); ages are counted to it.
     stage
-        Called with each name of ``STAGES``; the context it returns spans the stage.
+        Called with each name of ``STAGES``; the context it returns spans the stage. Two stages may run at
+        once, in two threads.
     """
-    for name, _, compute, _ in _FAMILIES:
-        with stage(name):
-            compute(con, as_of)
+    _compute(con, as_of, stage, _PEOPLE)
+    _side_by_side(con, as_of, stage)
+    _compute(con, as_of, stage, _SHOPS)
+
+
+def _compute(
+    con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage, families: Iterable[Family]
+) -> None:
+    for family in families:
+        with stage(family.stage):
+            family.compute(con, as_of)
+
+
+def _side_by_side(con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage) -> None:
+    """Compute two groups of families at once; an interrupt stops both."""
+    with ThreadPoolExecutor(1) as pool, con.cursor() as other:
+        other.execute("SET TimeZone = 'UTC'")
+        trade = pool.submit(_compute, other, as_of, stage, _TRADE)
+        try:
+            _compute(con, as_of, stage, _PARCELS)
+            trade.result()
+        except BaseException:
+            other.interrupt()
+            raise
 
 
 def window_table(con: duckdb.DuckDBPyConnection, aggregates: Sequence[Aggregate] = AGGREGATES) -> None:
     """Create ``f_windows`` with these aggregates, on coded keys: integers sort much faster than strings."""
+    import ibis  # takes seconds to load, and a policy without window rules does not need it
+
+    from features.windows import window_features
+
     keys = sorted({key for aggregate in AGGREGATES for key in aggregate.key} | {"seller_id", "buyer_id"})
     coded = ", ".join(f"CASE WHEN {key} IS NOT NULL THEN hash({key}) END AS {key}" for key in keys)
     con.execute(f"""
@@ -105,7 +148,7 @@ def read_features(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[
     orders = con.execute("SELECT count(*) FROM orders").fetchall()[0][0]
     if aggregates := [aggregate for aggregate in AGGREGATES if aggregate.name in wanted]:
         window_table(con, aggregates)
-    tables = [("f_windows", WINDOW_FEATURES), *((table, declared) for _, table, _, declared in _FAMILIES)]
+    tables = [("f_windows", WINDOW_FEATURES), *((family.table, family.features) for family in _FAMILIES)]
     for table, declared in tables:
         mine = [feature.name for feature in declared if feature.name in wanted]
         if not mine:

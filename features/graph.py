@@ -184,7 +184,7 @@ def _lockstep(con: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE met AS
         SELECT DISTINCT a.entity_id AS entity_a, b.entity_id AS entity_b, a.seller_id
         FROM meetings a JOIN meetings b USING (seller_id, day) WHERE a.entity_id < b.entity_id;
-        CREATE OR REPLACE TEMP TABLE lockstep_pairs AS
+        CREATE OR REPLACE TABLE lockstep_pairs AS
         SELECT entity_a, entity_b, count(*) AS sellers FROM met GROUP BY ALL HAVING count(*) >= 2;
         CREATE OR REPLACE TEMP TABLE lockstep AS
         WITH both_ways AS (
@@ -215,7 +215,7 @@ def _lockstep_rings(con: duckdb.DuckDBPyConnection) -> None:
     labels = component_labels(count, both, np.concatenate([pairs["pair"], pairs["pair"]]))
     con.register("lockstep_labels", pa.table({"node": np.arange(count, dtype=np.int32), "label": labels}))
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE lockstep_rings AS
+        CREATE OR REPLACE TABLE lockstep_rings AS
         SELECT l.entity_id, l.seller_id, min(n.entity_id) OVER (PARTITION BY label) AS component
         FROM lockstep l JOIN lockstep_nodes n USING (entity_id) JOIN lockstep_labels USING (node)
     """)
@@ -349,7 +349,7 @@ def _blocks(con: duckdb.DuckDBPyConnection) -> None:
     blocks = dense_blocks(np.asarray(found["b"]), np.asarray(found["s"]))
     con.register("block_edges", _members(blocks))
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE blocks AS
+        CREATE OR REPLACE TABLE blocks AS
         SELECT block, surprise, 'buyer' AS side, entity_id AS node_id FROM block_edges m
         JOIN (SELECT DISTINCT b, entity_id FROM edges) e ON m.side = 'buyer' AND m.node = e.b
         UNION ALL SELECT block, surprise, 'seller', seller_id FROM block_edges m

@@ -20,20 +20,20 @@ KIND_STRENGTH: dict[str, float] = {
 """How much sharing one rare identifier says that two accounts are one person or household (0–1)."""
 
 _MACROS = r"""
-CREATE OR REPLACE TEMP MACRO known(value) AS
+CREATE OR REPLACE MACRO known(value) AS
     CASE WHEN length(trim(value)) > 0 AND NOT contains(value, '***') THEN value END;
-CREATE OR REPLACE TEMP MACRO plain(value) AS lower(strip_accents(trim(known(value))));
-CREATE OR REPLACE TEMP MACRO phone_key(value) AS
+CREATE OR REPLACE MACRO plain(value) AS lower(strip_accents(trim(known(value))));
+CREATE OR REPLACE MACRO phone_key(value) AS
     CASE WHEN length(regexp_replace(known(value), '\D', '', 'g')) >= 6
          THEN right(regexp_replace(known(value), '\D', '', 'g'), 9) END;
-CREATE OR REPLACE TEMP MACRO email_key(value) AS
+CREATE OR REPLACE MACRO email_key(value) AS
     CASE WHEN plain(value) LIKE '%_@_%'
          THEN replace(split_part(split_part(plain(value), '@', 1), '+', 1), '.', '')
               || '@' || split_part(plain(value), '@', 2) END;
-CREATE OR REPLACE TEMP MACRO street_words(address) AS regexp_replace(address,
+CREATE OR REPLACE MACRO street_words(address) AS regexp_replace(address,
     '\b(flat|apt|apartment|unit|suite|room|floor|tower|building|block|street|road|avenue|jalan|calle|rua)\b',
     ' ', 'g');
-CREATE OR REPLACE TEMP MACRO address_key(address, postcode) AS
+CREATE OR REPLACE MACRO address_key(address, postcode) AS
     CASE WHEN plain(address) IS NOT NULL AND regexp_matches(plain(address), '\d') THEN
         list_aggregate(list_sort(list_distinct(regexp_extract_all(
             plain(address) || ' ' || coalesce(plain(postcode), ''), '[a-z]{0,2}\d+[a-z]{0,2}'))),
@@ -82,13 +82,13 @@ def create_links(con: duckdb.DuckDBPyConnection) -> None:
         for kind in KIND_STRENGTH
     ]
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE identifier_links AS
+        CREATE OR REPLACE TABLE identifier_links AS
         WITH used(account, account_kind, kind, value) AS MATERIALIZED ({" UNION ALL ".join(branches)}),
         keyed AS (SELECT account, account_kind, kind, hash(kind, value) AS identifier FROM used
                   WHERE value IS NOT NULL)
         SELECT account, any_value(account_kind) AS account_kind, any_value(kind) AS kind, identifier
         FROM keyed GROUP BY account, identifier;
-        CREATE OR REPLACE TEMP TABLE accounts AS
+        CREATE OR REPLACE TABLE accounts AS
         SELECT hash('buyer', buyer_id) AS account, 'buyer' AS account_kind, buyer_id AS account_id
         FROM (SELECT DISTINCT buyer_id FROM orders)
         UNION SELECT hash(account_kind, account_id), account_kind, account_id

@@ -118,21 +118,21 @@ def _buying(con: duckdb.DuckDBPyConnection) -> None:
     Popularity is a country's: buyers of one country share sellers because those deliver there.
     """
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE account_sellers AS
+        CREATE OR REPLACE TABLE account_sellers AS
         SELECT buyer_id, seller_id, count(*) AS orders FROM orders GROUP BY ALL;
-        CREATE OR REPLACE TEMP TABLE buyer_country AS
+        CREATE OR REPLACE TABLE buyer_country AS
         SELECT buyer_id, coalesce(min(ship_to_country), '') AS country FROM orders GROUP BY ALL;
-        CREATE OR REPLACE TEMP TABLE country_size AS
+        CREATE OR REPLACE TABLE country_size AS
         SELECT country, count(*) AS buyers, sum(sellers) / count(*) AS mean_visits FROM buyer_country
         JOIN (SELECT buyer_id, count(*) AS sellers FROM account_sellers GROUP BY ALL) USING (buyer_id)
         GROUP BY ALL;
-        CREATE OR REPLACE TEMP TABLE seller_popularity AS
+        CREATE OR REPLACE TABLE seller_popularity AS
         SELECT seller_id, country, count(*) / any_value(s.buyers) AS chance
         FROM account_sellers JOIN buyer_country USING (buyer_id) JOIN country_size s USING (country)
         GROUP BY ALL;
-        CREATE OR REPLACE TEMP MACRO expected_accounts(users, chance, visits, mean_visits) AS
+        CREATE OR REPLACE MACRO expected_accounts(users, chance, visits, mean_visits) AS
             users * least(1, chance * visits / users / mean_visits);
-        CREATE OR REPLACE TEMP MACRO surprise(found, expected) AS
+        CREATE OR REPLACE MACRO surprise(found, expected) AS
             CASE WHEN found > expected THEN found * ln(found / expected) - (found - expected) ELSE 0 END
     """)
 
@@ -140,21 +140,21 @@ def _buying(con: duckdb.DuckDBPyConnection) -> None:
 def _judge_identifiers(con: duckdb.DuckDBPyConnection) -> None:
     """Count the users of each identifier and how far they shop together beyond the sellers' popularity."""
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE shared_users AS
+        CREATE OR REPLACE TABLE shared_users AS
         SELECT kind, identifier, account_id AS buyer_id FROM identifier_links JOIN accounts USING (account)
         JOIN (SELECT identifier FROM identifier_links WHERE account_kind = 'buyer' GROUP BY identifier
               HAVING count(*) BETWEEN 2 AND {MAX_USERS}) USING (identifier)
         WHERE accounts.account_kind = 'buyer';
-        CREATE OR REPLACE TEMP TABLE identifier_sellers AS
+        CREATE OR REPLACE TABLE identifier_sellers AS
         SELECT kind, identifier, seller_id, min(country) AS country, count(*) AS accounts
         FROM shared_users JOIN account_sellers USING (buyer_id) JOIN buyer_country USING (buyer_id)
         GROUP BY kind, identifier, seller_id;
-        CREATE OR REPLACE TEMP TABLE identifier_size AS
+        CREATE OR REPLACE TABLE identifier_size AS
         SELECT kind, identifier, users, visits FROM
             (SELECT kind, identifier, count(*) AS users FROM shared_users GROUP BY ALL)
             JOIN (SELECT kind, identifier, sum(accounts) AS visits FROM identifier_sellers GROUP BY ALL)
             USING (kind, identifier);
-        CREATE OR REPLACE TEMP TABLE identifiers AS
+        CREATE OR REPLACE TABLE identifiers AS
         WITH met AS (
             SELECT kind, identifier, any_value(users) AS users,
                    sum(accounts * (accounts - 1) / 2) AS pairs,
@@ -178,7 +178,7 @@ def _judge_identifiers(con: duckdb.DuckDBPyConnection) -> None:
 def _resolve(con: duckdb.DuckDBPyConnection) -> None:
     """Connected components of buyers over private identifiers."""
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE buyer_nodes AS
+        CREATE OR REPLACE TABLE buyer_nodes AS
         SELECT buyer_id, (row_number() OVER (ORDER BY buyer_id) - 1)::INTEGER AS node
         FROM (SELECT DISTINCT buyer_id FROM orders)
     """)
@@ -192,7 +192,7 @@ def _resolve(con: duckdb.DuckDBPyConnection) -> None:
     table = {"node": np.arange(count, dtype=np.int32), "label": labels}
     con.register("component_nodes", pa.table(table))
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE buyer_entity AS
+        CREATE OR REPLACE TABLE buyer_entity AS
         SELECT buyer_id, min(buyer_id) OVER (PARTITION BY label) AS entity_id,
                count(*) OVER (PARTITION BY label) AS entity_size
         FROM buyer_nodes JOIN component_nodes USING (node)
@@ -228,16 +228,16 @@ def component_labels(accounts: int, account: np.ndarray, identifier: np.ndarray)
 
 def _features(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE entity_sellers AS
+        CREATE OR REPLACE TABLE entity_sellers AS
         SELECT entity_id, seller_id, min(country) AS country, count(*) AS accounts, sum(orders) AS orders
         FROM account_sellers JOIN buyer_entity USING (buyer_id) JOIN buyer_country USING (buyer_id)
         GROUP BY entity_id, seller_id;
-        CREATE OR REPLACE TEMP TABLE entity_totals AS
+        CREATE OR REPLACE TABLE entity_totals AS
         SELECT entity_id, sum(orders) AS orders, sum(accounts) AS visits FROM entity_sellers GROUP BY ALL;
-        CREATE OR REPLACE TEMP MACRO focus(accounts, users, chance, visits, mean_visits) AS
+        CREATE OR REPLACE MACRO focus(accounts, users, chance, visits, mean_visits) AS
             CASE WHEN accounts < 2 THEN 0 ELSE round(least(50,
                 surprise(accounts, expected_accounts(users, chance, visits, mean_visits))), 9) END;
-        CREATE OR REPLACE TEMP TABLE pair_focus AS
+        CREATE OR REPLACE TABLE pair_focus AS
         SELECT s.buyer_id, i.seller_id, max(focus(accounts, users, chance, visits, mean_visits)) AS hub_focus
         FROM identifier_sellers i JOIN identifier_size USING (kind, identifier)
         JOIN seller_popularity USING (seller_id, country) JOIN country_size USING (country)

@@ -88,13 +88,13 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
 def _related_accounts(con: duckdb.DuckDBPyConnection) -> None:
     strength = " ".join(f"WHEN '{kind}' THEN {value}" for kind, value in KIND_STRENGTH.items())
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE rare_links AS
+        CREATE OR REPLACE TABLE rare_links AS
         SELECT l.account_kind, a.account_id, kind, identifier, degree FROM identifier_links l
         JOIN (SELECT identifier, count(*) AS degree FROM identifier_links GROUP BY identifier
               HAVING count(*) BETWEEN 2 AND {MAX_DEGREE}
                  AND count(*) FILTER (account_kind <> 'buyer') > 0) USING (identifier)
         JOIN accounts a USING (account);
-        CREATE OR REPLACE TEMP TABLE related_accounts AS
+        CREATE OR REPLACE TABLE related_accounts AS
         SELECT a.account_kind AS kind_a, a.account_id AS id_a, b.account_kind AS kind_b, b.account_id AS id_b,
                round(1 - product(1 - least(0.99, CASE a.kind {strength} ELSE 0.2 END
                    / log2(greatest(2, a.degree)))), 9) AS strength,
@@ -110,10 +110,10 @@ def _related_accounts(con: duckdb.DuckDBPyConnection) -> None:
 def _seller_ties(con: duckdb.DuckDBPyConnection) -> None:
     """``seller_ties(entity_id, seller_id, strength)``: direct, by entity, and through sellers of one owner."""
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE owner_groups AS
+        CREATE OR REPLACE TABLE owner_groups AS
         SELECT id_a AS seller_id, id_b AS other, strength FROM related_accounts
         WHERE kind_a = 'seller' AND kind_b = 'seller' AND strength >= 0.4;
-        CREATE OR REPLACE TEMP TABLE seller_ties AS
+        CREATE OR REPLACE TABLE seller_ties AS
         WITH direct AS (
             SELECT e.entity_id, r.id_a AS seller_id, max(r.strength) AS strength
             FROM related_accounts r JOIN buyer_entity e ON e.buyer_id = r.id_b
@@ -134,10 +134,10 @@ def _seller_ties(con: duckdb.DuckDBPyConnection) -> None:
 
 def _features(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
-        CREATE OR REPLACE TEMP TABLE tied_sales AS
+        CREATE OR REPLACE TABLE tied_sales AS
         SELECT t.entity_id, t.seller_id, t.strength, s.orders
         FROM seller_ties t JOIN entity_sellers s USING (entity_id, seller_id);
-        CREATE OR REPLACE TEMP TABLE gang_pairs AS
+        CREATE OR REPLACE TABLE gang_pairs AS
         WITH sent AS (
             SELECT t.seller_id AS home, s.seller_id AS target, s.entity_id, s.orders
             FROM seller_ties t JOIN entity_sellers s USING (entity_id)

@@ -19,7 +19,7 @@ from features.velocity import WINDOW_HOURS
 
 DECLARED = [
     *WINDOW_FEATURES,
-    *(feature for *_, features in _FAMILIES for feature in features),
+    *(feature for family in _FAMILIES for feature in family.features),
     *NEIGHBOUR_FEATURES,
     *HALLMARK_FEATURES,
 ]

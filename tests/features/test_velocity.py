@@ -16,7 +16,8 @@ from velocity_oracle import order_tables, window_values
 from detector.contract import ORDERS, arrow_schema
 from features import velocity
 from features.batch import window_table
-from features.velocity import AGGREGATES, FEATURES, HOT_KEY_LIMIT, window_features
+from features.velocity import AGGREGATES, FEATURES, HOT_KEY_LIMIT
+from features.windows import window_features
 
 
 def batch_values(rows: list[Row]) -> dict[str, dict[str, float | None]]:

@@ -17,7 +17,8 @@ import pytest
 from builders import ingested
 
 from features.batch import window_table
-from features.velocity import AGGREGATES, HOT_KEY_LIMIT, window_features
+from features.velocity import AGGREGATES, HOT_KEY_LIMIT
+from features.windows import window_features
 
 pytestmark = [
     pytest.mark.slow,
