@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,9 @@ from detector.enforcement.status import measures_at
 from detector.enforcement.view import case_view, hold_view, measure_view, violation_view
 from detector.evidence.dossier import Dossier
 from detector.policy.schema import Policy
-from detector.store import outbox
+from detector.store import outbox, snapshots
 from detector.store.case_files import UnknownCase, evidence_of, notes_of
+from detector.store.decisions import Decision, decisions_until
 from detector.store.documents import Document, DocumentStore
 from detector.store.events import load_stream, read_events
 from detector.store.facts import FACTS
@@ -50,6 +52,7 @@ def load_dossier(connection: Connection, case_id: str, policy: Policy, documents
     as_of = events[-1].at
     orders = _rows(connection, "orders", "order_id", case.order_ids)
     notices = _notices(connection, seller_id, case_id)
+    decided = _decided(connection, case.order_ids, as_of)
     return Dossier(
         case_id=case_id,
         seller_id=seller_id,
@@ -62,8 +65,10 @@ def load_dossier(connection: Connection, case_id: str, policy: Policy, documents
         ],
         orders=orders,
         items=_rows(connection, "order_items", "order_id", case.order_ids),
+        decisions=[{**asdict(one), "decided_at": format_instant(one.decided_at)} for one in decided],
         traces=_traces(connection, case.order_ids),
         reviews=_rows(connection, "reviews", "order_id", case.order_ids),
+        rings=_rings(connection, {one.ring_id for one in decided if one.ring_id is not None}),
         timeline=[_told(event) for event in events if not isinstance(event, MoneyMoved)],
         ledger=[
             {"at": format_instant(event.at), **event_data(event)["entry"]}
@@ -167,6 +172,24 @@ def _traces(connection: Connection, order_ids: Sequence[str]) -> list[Json]:
         }
         for shipment in shipments
     ]
+
+
+def _decided(connection: Connection, order_ids: Sequence[str], as_of: datetime) -> list[Decision]:
+    """The latest decision on each order that was scored by then."""
+    latest: dict[str, Decision] = {}
+    for some in _batches(order_ids):
+        for one in decisions_until(connection, some, as_of):
+            latest[one.order_id] = one
+    return [latest[order_id] for order_id in sorted(latest)]
+
+
+def _rings(connection: Connection, ring_ids: Collection[str]) -> list[Json]:
+    """Those of the rings that the published scan still has."""
+    snapshot = snapshots.current(connection)
+    if snapshot is None:
+        return []
+    found = (snapshots.ring(connection, snapshot, ring_id) for ring_id in sorted(ring_ids))
+    return [dict(ring[0]) for ring in found if ring is not None]
 
 
 def _notices(connection: Connection, seller_id: str, case_id: str) -> list[Json]:

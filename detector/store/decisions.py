@@ -17,7 +17,7 @@ from detector.store.columns import METADATA, Instant, Json
 from detector.store.facts import insert_new
 from detector.store.vectors import pack, unpack
 
-__all__ = ["Decision", "Versions", "decision", "decisions_of", "feature_set", "keep"]
+__all__ = ["Decision", "Versions", "decision", "decisions_of", "decisions_until", "feature_set", "keep"]
 
 FEATURE_SETS = Table(
     "feature_sets", METADATA, Column("digest", Text, primary_key=True), Column("names", Json, nullable=False)
@@ -127,6 +127,13 @@ def decisions_of(connection: Connection, order_id: str) -> list[Decision]:
     found = select(DECISIONS).where(DECISIONS.c.order_id == order_id)
     latest = (DECISIONS.c.decided_at.desc(), DECISIONS.c.decision_id.desc())
     return [_of_row(row) for row in connection.execute(found.order_by(*latest))]
+
+
+def decisions_until(connection: Connection, order_ids: Sequence[str], at: datetime) -> list[Decision]:
+    """Every decision on some orders made by ``at``, the earliest first."""
+    found = select(DECISIONS).where(DECISIONS.c.order_id.in_(order_ids), DECISIONS.c.decided_at <= at)
+    in_turn = (DECISIONS.c.decided_at, DECISIONS.c.decision_id)
+    return [_of_row(row) for row in connection.execute(found.order_by(*in_turn))]
 
 
 def features_of(connection: Connection, decision_id: str) -> dict[str, float]:

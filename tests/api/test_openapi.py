@@ -55,7 +55,9 @@ def test_an_example_is_answered_as_documented(server: Server, path: str, name: s
         assert answer.status_code == 200
 
 
-SCORING = {path for path, _, _ in _examples() if DOCUMENT["paths"][path]["post"]["tags"][0] in ("score", "facts")}
+SCORING = {
+    path for path, _, _ in _examples() if DOCUMENT["paths"][path]["post"]["tags"][0] in ("score", "facts")
+}
 
 
 def test_every_scoring_post_has_an_example() -> None:

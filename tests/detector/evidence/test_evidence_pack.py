@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from enforcement_builders import a_command, a_policy
 from sqlalchemy import Engine, insert
@@ -23,7 +24,10 @@ from detector.evidence.pack import AUDIENCES, Audience, write_pack
 from detector.outward.announce import KINDS
 from detector.outward.letters import Sender, letter
 from detector.outward.webhooks import body_of
+from detector.scoring import Reason
+from detector.store import decisions, snapshots
 from detector.store.case_files import UnknownCase, add_evidence, add_note
+from detector.store.decisions import Decision, Versions
 from detector.store.documents import DOCUMENTS, DocumentAltered, DocumentStore
 from detector.store.facts import FACTS
 from detector.store.outbox import messages_of
@@ -144,6 +148,46 @@ def unpacked(pack: bytes) -> dict[str, bytes]:
 
 def pack_of(store: Engine, audience: Audience) -> dict[str, bytes]:
     return unpacked(write_pack(dossier_of(store), audience))
+
+
+def a_decision(decision_id: str, at: datetime, ring_id: str | None = "R1") -> Decision:
+    reason = Reason("SHARED", "self_dealing", 0.8, "Two accounts share a device.")
+    versions = Versions("0.1.0", "1", POLICY.sha256, None, "1", 60.0)
+    clauses: dict[str, float | None] = {"self_dealing": 0.8, "reviews": None}
+    return Decision(
+        decision_id, "O1", "S1", at, 0.9, "hold", None, 0.9, clauses, (reason,), ring_id, versions
+    )
+
+
+def test_the_pack_has_the_last_decision_of_its_time_and_its_ring(case: Engine) -> None:
+    made = [
+        a_decision("D1", NOW),
+        a_decision("D2", NOW.replace(day=2)),
+        a_decision("D3", NOW.replace(year=2025)),
+    ]
+    ring = {
+        "ring_id": "R1",
+        "kind": "identity",
+        "seller_ids": ["S1"],
+        "buyer_ids": [SECRETS["buyer"]],
+        "creator_ids": [],
+        "order_count": 3,
+        "suspicion": 0.9,
+        "first_order_at": "2024-02-01T00:00:00Z",
+        "last_order_at": "2024-02-09T00:00:00Z",
+    }
+    with case.begin() as connection:
+        decisions.keep(connection, made, np.zeros((3, 0)), decisions.feature_set(connection, []))
+        generation = snapshots.begin(connection, NOW, NOW, [])
+        row = {"generation": generation, "ring_id": "R1", "facts": ring}
+        connection.execute(insert(snapshots.RINGS).values(row))
+        snapshots.put_in_force(connection, generation)
+    full, seen = pack_of(case, "regulator"), pack_of(case, "seller")
+    assert [row["decision_id"] for row in json.loads(full["decisions.json"])] == ["D2"]
+    assert json.loads(full["rings.json"]) == [ring]
+    assert json.loads(seen["decisions.json"])[0]["reasons"][0]["message"] == "Two accounts share a device."
+    assert json.loads(seen["rings.json"])[0]["buyers_count"] == 1
+    assert SECRETS["buyer"].encode() not in b"".join(seen.values())
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
