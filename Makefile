@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check format lint types imports bench lock clean
+.PHONY: demo test test-slow check format lint types imports bench bench-online lock clean
 
 demo: .venv/run
 	$(BIN)/truetrade simulate --out demo/input --orders 50000 --days 90 --seed 7
@@ -31,6 +31,9 @@ imports: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
+
+bench-online: .venv/dev
+	$(BIN)/python -m benchmarks.online main
 
 .venv/run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -76,8 +76,7 @@ def a_day(folder: Path, policy: Policy, orders: int, days: int, seed: int) -> Da
         for name in INPUT_TABLES:
             columns = "* EXCLUDE (o)" if name == "orders" else "*"
             con.execute(f"COPY (SELECT {columns} FROM {name}) TO '{history / name}.parquet'")
-    quiet = Console(file=StringIO())
-    with Stages(plan(), quiet) as stages:
+    with Stages(plan(), Console(file=StringIO())) as stages:
         found = train_job(history, None, policy, stages)
     bundle.save(
         folder / "bundle",
@@ -88,9 +87,14 @@ def a_day(folder: Path, policy: Policy, orders: int, days: int, seed: int) -> Da
         window=found.window,
     )
     trained = bundle.load(folder / "bundle", key=MODEL_KEY)
-    with Stages(plan(), quiet) as stages:
-        run_job(Job(history, out), policy, stages, trained)
+    quiet_scan(history, out, policy, trained)
     return Day(market, history, out, trained, begins)
+
+
+def quiet_scan(source: Path, out: Path, policy: Policy, trained: bundle.Bundle | None = None) -> None:
+    """Scan a folder as the command does, without its words."""
+    with Stages(plan(), Console(file=StringIO())) as stages:
+        run_job(Job(source, out), policy, stages, trained)
 
 
 def traffic(day: Day, step: timedelta) -> Iterator[Tick]:

@@ -1,0 +1,323 @@
+"""What a decision costs: ``POST /v1/score`` of a real server beside an empty endpoint that checks the same body.
+
+A simulated market is loaded into SQLite, its scan published. One worker serves; the load comes from this
+process, every request a new order with persistence on. Figures of one run are to be compared, not quoted.
+Goals: throughput at least 0.4 of the empty endpoint's, the 99th percentile at most 4 times its at the same
+rate, a median under 5 ms on a quiet machine, 5,000 orders a second in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import itertools
+import json
+import os
+import pstats
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import httpx
+import numpy as np
+import typer
+import uvicorn
+from fastapi import Body, FastAPI
+
+from api.bodies import SCORED_ORDER
+from benchmarks.scan_speed import COMMAND
+from detector.pseudonym import load_key
+from detector.rulebook import load_rulebook
+from detector.service import ScoreRequest, Service
+from detector.simulate.market import simulate, write_market
+from detector.store.database import connect
+from detector.store.keys import create_key
+
+CONNECTIONS = 32
+CONTENTS = 5_000
+"""Orders of the market whose content is sent again, under new ids."""
+
+app = typer.Typer()
+Latencies = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@app.command()
+def main(
+    orders: int = 1_000_000,
+    seconds: float = 10.0,
+    folder: Annotated[Path | None, typer.Option(help="Keeps market and database for the next run.")] = None,
+) -> None:
+    """Print latency, throughput and where the time goes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = folder or Path(temporary)
+        environment = {
+            "TRUETRADE_DATABASE_URL": f"sqlite:///{place / 'store.db'}",
+            "TRUETRADE_PSEUDONYM_KEY_FILE": str(place / "pseudonym.key"),
+        }
+        if not (place / "store.db").exists():
+            prepare(place, orders, environment)
+        contents = order_contents(place / "market" / "market")
+        asyncio.run(compare(contents, place, environment, seconds))
+        where_time_goes(contents, place)
+
+
+def prepare(place: Path, orders: int, environment: dict[str, str]) -> None:
+    """Simulate, load, scan and publish."""
+    write_market(simulate(orders, 90, 4), place / "market")
+    market, out = str(place / "market" / "market"), str(place / "out")
+    for words in (["db", "upgrade"], ["load", market], ["scan", market, "--out", out], ["publish", out]):
+        began = time.perf_counter()
+        subprocess.run(
+            [*COMMAND, *words], check=True, env=os.environ | environment, stdout=subprocess.DEVNULL
+        )
+        print(f"truetrade {words[0]}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def order_contents(market: Path) -> list[dict[str, Any]]:
+    """The last orders of the market with their items, as JSON has them, as they were when placed."""
+    con = duckdb.connect()
+    con.execute(f"""
+        SET TimeZone = 'UTC';
+        CREATE TABLE chosen AS SELECT * EXCLUDE (status, paid_at, shipped_at, delivered_at, completed_at,
+            cancelled_at, refunded_at, refund_minor)
+        FROM '{market}/orders.parquet' ORDER BY created_at DESC, order_id LIMIT {CONTENTS};
+        CREATE TABLE lines AS FROM '{market}/order_items.parquet' SEMI JOIN chosen USING (order_id)
+    """)
+    items: dict[str, list[dict[str, Any]]] = {}
+    for line in con.sql("FROM lines").to_arrow_table().to_pylist():
+        items.setdefault(line.pop("order_id"), []).append(line)
+    found = (
+        con.sql("SELECT * REPLACE (created_at::VARCHAR AS created_at) FROM chosen")
+        .to_arrow_table()
+        .to_pylist()
+    )
+    for order in found:
+        order["created_at"] = datetime.fromisoformat(order["created_at"]).isoformat()
+        order["items"] = items.get(order["order_id"], [])
+    return [{name: value for name, value in order.items() if value is not None} for order in found]
+
+
+def new_orders(contents: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The contents again and again, each as an order of its own."""
+    run = time.time_ns()
+    for number, order in enumerate(itertools.cycle(contents)):
+        yield {**order, "order_id": f"{run}-{number}"}
+
+
+async def compare(
+    contents: list[dict[str, Any]], place: Path, environment: dict[str, str], seconds: float
+) -> None:
+    engine = connect(environment["TRUETRADE_DATABASE_URL"])
+    with engine.begin() as connection:
+        token = create_key(connection, role="scorer", name="bench", now=datetime.now(UTC)).token
+    with (
+        serving([sys.executable, "-m", "benchmarks.online", "empty"], environment) as empty,
+        serving([sys.executable, "-m", "api.cli", "serve"], environment) as real,
+    ):
+        stream = new_orders(contents)
+        targets = {"empty": (empty, ""), "score": (real, f"Authorization: Bearer {token}\r\n")}
+        await closed_loop(*targets["empty"], stream, 1.0, CONNECTIONS)
+        await closed_loop(*targets["score"], stream, 2.0, CONNECTIONS)
+        print("\n32 connections, as fast as they are answered")
+        rates = {}
+        for name, target in targets.items():
+            taken = await closed_loop(*target, stream, seconds, CONNECTIONS)
+            rates[name] = len(taken) / seconds
+            report(name, taken, rates[name])
+        print(f"score / empty: {rates['score'] / rates['empty']:.2f} (goal 0.4)")
+        print("\none connection")
+        for name, target in targets.items():
+            taken = await closed_loop(*target, stream, seconds / 2, 1)
+            report(name, taken, 2 * len(taken) / seconds)
+        rate = rates["score"] / 2
+        print(f"\nboth at {rate:.0f} requests a second, half of what /v1/score can do")
+        tails = {}
+        for name, target in targets.items():
+            taken = await at_rate(*target, stream, seconds, rate)
+            tails[name] = float(np.percentile(taken, 99))
+            report(name, taken, rate)
+        print(f"p99 of score / empty: {tails['score'] / tails['empty']:.1f} (goal 4)")
+        print(
+            f"\n/v1/score/batch of 1,000: {batches(real, token, stream, seconds):,.0f} orders a second (goal 5,000)"
+        )
+
+
+def report(name: str, taken: Latencies, rate: float) -> None:
+    p50, p99 = np.percentile(taken, [50, 99]) * 1000
+    print(f"{name:>6}: p50 {p50:6.2f} ms, p99 {p99:7.2f} ms, {rate:7.0f} requests a second", flush=True)
+
+
+class Connection:
+    """One keep-alive HTTP/1.1 connection; cheaper than a client library, which would be what is measured."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: str) -> None:
+        self._reader, self._writer, self._headers = reader, writer, headers
+
+    @classmethod
+    async def to(cls, port: int, headers: str) -> Connection:
+        return cls(*await asyncio.open_connection("127.0.0.1", port), headers)
+
+    async def post(self, body: bytes) -> None:
+        head = f"POST /v1/score HTTP/1.1\r\nHost: bench\r\n{self._headers}Content-Type: application/json\r\n"
+        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        content = await self._reader.readexactly(length)
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(content.decode())
+
+
+async def closed_loop(
+    port: int, headers: str, stream: Iterator[dict[str, Any]], seconds: float, connections: int
+) -> Latencies:
+    """Seconds per request of clients that each send the next one when they are answered."""
+    end, taken = time.perf_counter() + seconds, list[float]()
+
+    async def client() -> None:
+        connection = await Connection.to(port, headers)
+        while (began := time.perf_counter()) < end:
+            await connection.post(json.dumps(next(stream)).encode())
+            taken.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(client() for _ in range(connections)))
+    return np.array(taken)
+
+
+async def at_rate(
+    port: int, headers: str, stream: Iterator[dict[str, Any]], seconds: float, rate: float
+) -> Latencies:
+    """Seconds per request from when it was due, at a steady rate, whether or not earlier ones are answered."""
+    idle: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(4 * CONNECTIONS):
+        idle.put_nowait(await Connection.to(port, headers))
+    taken: list[float] = []
+
+    async def one(due: float) -> None:
+        connection = await idle.get()
+        await connection.post(json.dumps(next(stream)).encode())
+        taken.append(time.perf_counter() - due)
+        idle.put_nowait(connection)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(seconds * rate)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(one(due))
+    return np.array(taken)
+
+
+def batches(port: int, token: str, stream: Iterator[dict[str, Any]], seconds: float) -> float:
+    """Orders a second in requests of 1,000, one after the other."""
+    done, spent = 0, 0.0
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        while spent < seconds:
+            body = json.dumps({"orders": list(itertools.islice(stream, 1000))})
+            began = time.perf_counter()
+            client.post("/v1/score/batch", content=body, headers=_json(token)).raise_for_status()
+            spent += time.perf_counter() - began
+            done += 1000
+    return done / spent
+
+
+def _json(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+@contextmanager
+def serving(command: list[str], environment: dict[str, str]) -> Iterator[int]:
+    """Run a server of one worker; gives its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = subprocess.Popen(
+        [*command, "--port", str(port)],
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not _answers(port):
+            if process.poll() is not None:
+                raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@app.command()
+def empty(port: int) -> None:
+    """Serve the endpoint to compare with: it checks the body and does nothing."""
+    nothing = FastAPI()
+
+    @nothing.post("/v1/score")
+    async def score(order: Annotated[SCORED_ORDER, Body()]) -> dict[str, str]:
+        return {"order_id": order["order_id"]}
+
+    uvicorn.run(nothing, host="127.0.0.1", port=port, access_log=False, log_level="error")
+
+
+def where_time_goes(contents: list[dict[str, Any]], place: Path) -> None:
+    """Profile the service alone, by what it calls, for groups of 1, 32 and 1,000 orders."""
+    engine = connect(f"sqlite:///{place / 'store.db'}")
+    key = load_key({}, place / "pseudonym.key")
+    service, stream, now = (
+        Service(engine, load_rulebook(None), None, key),
+        new_orders(contents),
+        datetime.now(UTC),
+    )
+    for size, repeats in ((1, 100), (32, 20), (1000, 3)):
+        groups = [[_request(order) for order in itertools.islice(stream, size)] for _ in range(repeats)]
+        service.score(groups[0], now)
+        profile = cProfile.Profile()
+        began = time.process_time()
+        profile.enable()
+        for group in groups[1:]:
+            service.score(group, now)
+        profile.disable()
+        spent = (time.process_time() - began) / (size * (repeats - 1)) * 1000
+        print(
+            f"\nService.score of {size}: {spent:.3f} ms of processor an order (profiled); share of the time:"
+        )
+        shares(profile)
+
+
+STEPS = {
+    "_put_orders": "facts stored", "order_facts": "facts read", "row_values": "row features",
+    "window_values": "windows looked up", "values": "snapshot looked up", "evidence": "rules",
+    "reasons": "reasons", "keep": "decision stored", "commit": "commit", "percentile": "forest",
+}  # fmt: skip
+"""Function → step of the work."""
+
+
+def shares(profile: cProfile.Profile) -> None:
+    rows = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    total = next(row[3] for (_, _, name), row in rows.items() if name == "score")
+    for (file, _, name), row in sorted(rows.items(), key=lambda item: -item[1][3]):
+        if name in STEPS and ("/detector/" in file or "/features/" in file or "/models/" in file):
+            print(f"  {STEPS[name]:>20} {row[3] / total:6.1%}")
+
+
+def _request(order: dict[str, Any]) -> ScoreRequest:
+    when = datetime.fromisoformat(order["created_at"])
+    items = [{**line, "order_id": order["order_id"]} for line in order["items"]]
+    return ScoreRequest({**order, "created_at": when, "items": items})
+
+
+if __name__ == "__main__":
+    app()
