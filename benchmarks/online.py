@@ -261,7 +261,7 @@ def _answers(port: int) -> bool:
 
 
 @app.command()
-def empty(port: int) -> None:
+def empty(port: Annotated[int, typer.Option()]) -> None:
     """Serve the endpoint to compare with: it checks the body and does nothing."""
     nothing = FastAPI()
 
