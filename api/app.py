@@ -21,6 +21,7 @@ from api.v1 import (
     audit,
     cases,
     decisions,
+    documents,
     facts,
     holds,
     ledger,
@@ -42,12 +43,13 @@ from detector.rulebook import load_rulebook
 from detector.service import Service
 from detector.settings import Settings
 from detector.store.database import connect, require_current
+from detector.store.documents import DocumentStore
 from models.bundle import Bundle, load
 
 __all__ = ["ROUTERS", "create_app"]
 
 SCORING = (score, facts, decisions, orders, sellers, rings, policy, model)
-ENFORCEMENT = (cases, violations, penalties, holds, appeals, notices, ledger, audit)
+ENFORCEMENT = (cases, violations, penalties, holds, appeals, documents, notices, ledger, audit)
 ROUTERS = (*(noun.router for noun in (*SCORING, *ENFORCEMENT)), health.public, health.guarded)
 """Every router, looked through in this order; a new noun is one module in ``api/v1`` and one entry here."""
 
@@ -63,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.gate = Gate(KeyRing(engine), _oidc(settings))
         app.state.policy = load_rulebook(settings.policy_file)
         app.state.desk = Desk(engine, app.state.policy)
+        app.state.documents = DocumentStore(settings.documents_folder, settings.document_max_bytes)
         app.state.bundle = _bundle(settings)
         pseudonym_key = load_key(os.environ, settings.pseudonym_key_file)
         app.state.service = Service(engine, app.state.policy, app.state.bundle, pseudonym_key)

@@ -31,7 +31,9 @@ from detector.errors import TrueTradeError
 from detector.service import UnknownRecord
 from detector.store.case_files import CaseEdited, UnknownCase
 from detector.store.database import StoreError
+from detector.store.documents import DocumentTooLarge
 from detector.store.events import StreamMoved
+from detector.store.filetypes import DocumentRefused
 
 __all__ = ["INTERNAL_ERROR", "MEDIA_TYPE", "STATUS", "add_handlers", "problem", "status_of"]
 
@@ -53,6 +55,8 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     PoolTimeout: HTTPStatus.SERVICE_UNAVAILABLE,
     Unknown: HTTPStatus.NOT_FOUND,
     UnknownCase: HTTPStatus.NOT_FOUND,
+    DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    DocumentRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     CaseEdited: HTTPStatus.PRECONDITION_FAILED,
     StreamMoved: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.InvalidCommand: HTTPStatus.UNPROCESSABLE_ENTITY,

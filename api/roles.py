@@ -78,6 +78,7 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "GET /v1/appeals/{appeal_id}": _LOOKING | _roles("seller_centre"),
     "POST /v1/appeals": _givers("file_appeal"),
     "POST /v1/appeals/{appeal_id}/decision": _givers("decide_appeal"),
+    "POST /v1/documents": _roles("seller_centre"),
     "GET /v1/notices": _LOOKING | _roles("seller_centre"),
     "GET /v1/ledger/{seller_id}": _LOOKING,
     "POST /v1/ledger": _givers("credit_proceeds"),

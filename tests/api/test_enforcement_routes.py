@@ -203,3 +203,20 @@ def test_cases_are_listed_with_the_most_harm_first(market: Market) -> None:
 def test_a_made_up_cursor_breaks_nothing(market: Market, path: str, cursor: str) -> None:
     answer = market.call("GET", path, "auditor", params={"cursor": cursor})
     assert answer.status_code in (200, 422)
+
+
+def test_a_document_is_kept_once_and_named_in_an_appeal(market: Market) -> None:
+    market.decided("general")
+    told = {
+        "params": {"seller_id": market.id("S1"), "name": "letter.txt"},
+        "content": b"The carrier confirms it.",
+    }
+    kept = market.call("POST", "/v1/documents", "seller_centre", **told)
+    assert kept.status_code == 200, kept.text
+    assert kept.json() == market.call("POST", "/v1/documents", "seller_centre", **told).json()
+    document_id = kept.json()["document_id"]
+    market.appeal(documents=[document_id])
+    assert market.get(f"/v1/appeals/{market.id('A1')}")["documents"] == [document_id]
+    program = {**told, "content": b"MZ\x90\x00\x03\x00\x00\x00\x04\x00"}
+    assert market.call("POST", "/v1/documents", "seller_centre", **program).status_code == 422
+    assert market.call("POST", "/v1/documents", "approver", **told).status_code == 403
