@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check format lint types imports bench bench-online lock clean
+.PHONY: demo test test-slow check format lint types imports bench bench-online bench-soak lock clean
 
 demo: .venv/run
 	$(BIN)/truetrade simulate --out demo/input --orders 50000 --days 90 --seed 7
@@ -34,6 +34,9 @@ bench: .venv/dev
 
 bench-online: .venv/dev
 	$(BIN)/python -m benchmarks.online main
+
+bench-soak: .venv/dev
+	$(BIN)/python -m benchmarks.soak
 
 .venv/run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

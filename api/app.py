@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Finds fake transactions on a marketplace and acts on them fairly.",
         lifespan=lifespan,
         middleware=[Middleware(Observed)],
+        telemetry={"auto_configure": True, "metrics": False, "logs": False},  # its logs quote what was sent
         redirect_slashes=False,
         docs_url=None,  # Swagger UI would load its scripts from elsewhere
         redoc_url=None,

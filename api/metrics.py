@@ -1,4 +1,4 @@
-"""What Prometheus reads: latency, decisions, rules that fire, the snapshot's age, queues, drift."""
+"""What Prometheus reads: latency, decisions, rules that fire, the snapshot's age, queues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prometheus_client import multiprocess as several
 
 from detector.service import Decision
 
-__all__ = ["DRIFT", "QUEUE", "REQUESTS", "count_decisions", "exposition"]
+__all__ = ["QUEUE", "REQUESTS", "count_decisions", "exposition"]
 
 REQUESTS = Histogram(
     "truetrade_request_seconds",
@@ -28,11 +28,6 @@ SNAPSHOT_AGE = Gauge(
 )
 QUEUE = Gauge(
     "truetrade_queue_size", "Requests that wait, by queue.", ("queue",), multiprocess_mode="livesum"
-)
-DRIFT = Gauge(
-    "truetrade_score_drift_psi",
-    "Population stability index of recent scores against the published scan; above 0.25 is a shift.",
-    multiprocess_mode="mostrecent",
 )
 
 

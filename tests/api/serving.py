@@ -22,7 +22,7 @@ from detector.roles import ROLES
 from detector.store.database import connect, upgrade
 from detector.store.keys import create_key, revoke_key
 
-START_SECONDS = 90
+START_SECONDS = 300
 
 
 @dataclass
