@@ -45,4 +45,5 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=30,
+            timeout_worker_healthcheck=60,  # by default a worker that imports for 5 s is killed as dead
         )
