@@ -83,7 +83,7 @@ def _copy(connection: Connection, con: duckdb.DuckDBPyConnection, table: contrac
     if connection.dialect.name == "postgresql":
         _copy_in(connection, table.name, rows)
     else:
-        compiled = upsert(connection, FACTS[table.name]).compile(dialect=connection.dialect)
+        compiled = upsert(connection.dialect.name, FACTS[table.name]).compile(dialect=connection.dialect)
         assert compiled.positiontup == [column.name for column in FACTS[table.name].c]
         with closing(_cursor(connection)) as cursor:
             cursor.executemany(str(compiled), rows)
@@ -96,7 +96,7 @@ def _copy_in(connection: Connection, name: str, rows: Iterator[Sequence[Any]]) -
         for row in rows:
             copy.write_row(row)
     incoming = sql_table("incoming", *(sql_column(column.name) for column in FACTS[name].c))
-    connection.execute(upsert(connection, FACTS[name], select(incoming)))
+    connection.execute(upsert(connection.dialect.name, FACTS[name], select(incoming)))
     connection.execute(text("DROP TABLE incoming"))
 
 

@@ -7,6 +7,7 @@ changes, a correction is the same row with other content, and what comes twice c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -136,7 +137,13 @@ def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
 def put(connection: Connection, table: str, rows: Sequence[Row]) -> None:
     """Store rows as ``veiled`` gives them; of rows with one key the last stays."""
     if rows:
-        connection.execute(upsert(connection, FACTS[table]), [dict(row) for row in rows])
+        connection.execute(_replacing(connection.dialect.name, table), [dict(row) for row in rows])
+
+
+@cache
+def _replacing(dialect: str, table: str) -> Insert:
+    """``upsert`` of single rows, made once: building it costs more than storing a row."""
+    return upsert(dialect, FACTS[table])
 
 
 def forget_items(connection: Connection, order_ids: Sequence[str]) -> None:
@@ -147,10 +154,10 @@ def forget_items(connection: Connection, order_ids: Sequence[str]) -> None:
         connection.execute(delete(items).where(items.c.order_id == bindparam("of_order")), parameters)
 
 
-def upsert(connection: Connection, table: Table, source: Select[Any] | None = None) -> Insert:
+def upsert(dialect: str, table: Table, source: Select[Any] | None = None) -> Insert:
     """Insert whole rows, given one by one or as the select of all columns; a stored row with the key is replaced."""
     names = [column.name for column in table.c]
-    statement = _insert(connection, table)
+    statement = _insert(dialect, table)
     if source is None:
         statement = statement.values({name: bindparam(name) for name in names})
     else:
@@ -164,10 +171,10 @@ def upsert(connection: Connection, table: Table, source: Select[Any] | None = No
 
 def insert_new(connection: Connection, table: Table) -> Insert:
     """Insert a row unless its key is there."""
-    statement: Insert = _insert(connection, table).on_conflict_do_nothing()
+    statement: Insert = _insert(connection.dialect.name, table).on_conflict_do_nothing()
     return statement
 
 
-def _insert(connection: Connection, table: Table) -> Any:
+def _insert(dialect: str, table: Table) -> Any:
     """The dialect's own insert: what to do on conflict is not in the SQL standard."""
-    return {"sqlite": sqlite_insert, "postgresql": postgresql_insert}[connection.dialect.name](table)
+    return {"sqlite": sqlite_insert, "postgresql": postgresql_insert}[dialect](table)
