@@ -31,7 +31,7 @@ from detector.errors import TrueTradeError
 from detector.service import UnknownRecord
 from detector.store.case_files import CaseEdited, UnknownCase
 from detector.store.database import StoreError
-from detector.store.documents import DocumentTooLarge
+from detector.store.documents import DocumentTooLarge, UnknownDocument
 from detector.store.events import StreamMoved
 from detector.store.filetypes import DocumentRefused
 
@@ -55,6 +55,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     PoolTimeout: HTTPStatus.SERVICE_UNAVAILABLE,
     Unknown: HTTPStatus.NOT_FOUND,
     UnknownCase: HTTPStatus.NOT_FOUND,
+    UnknownDocument: HTTPStatus.NOT_FOUND,
     DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     DocumentRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     CaseEdited: HTTPStatus.PRECONDITION_FAILED,

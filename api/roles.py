@@ -79,6 +79,8 @@ ALLOWED: Mapping[str, frozenset[Role]] = {
     "POST /v1/appeals": _givers("file_appeal"),
     "POST /v1/appeals/{appeal_id}/decision": _givers("decide_appeal"),
     "POST /v1/documents": _roles("seller_centre"),
+    "GET /v1/documents/{document_id}": _LOOKING | _roles("seller_centre"),
+    "GET /v1/documents/{document_id}/content": _LOOKING,
     "GET /v1/notices": _LOOKING | _roles("seller_centre"),
     "GET /v1/ledger/{seller_id}": _LOOKING,
     "POST /v1/ledger": _givers("credit_proceeds"),

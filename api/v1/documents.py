@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
-from api.enforcing import OneDesk, now
+from api.enforcing import OneDesk, Reading, now
 from api.json_body import body_limit
 from api.openapi import failure
+from api.parameters import Id
 from api.principal import Caller
 from api.routing import new_router
 from detector.store.documents import Document
@@ -30,6 +31,7 @@ _BYTES = {
     },
     "responses": {str(status): failure(status) for status in (413, 422)},
 }
+_KNOWN = {"responses": {"404": failure(404)}}
 Text = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 
@@ -63,3 +65,20 @@ async def upload(
             return kept
 
     return DocumentAnswer.model_validate(await run_in_threadpool(keep))
+
+
+@router.get("/v1/documents/{document_id}", openapi_extra=_KNOWN)
+def document(document_id: Id, request: Request, connection: Reading) -> DocumentAnswer:
+    """What is known of a document."""
+    return DocumentAnswer.model_validate(request.app.state.documents.get(connection, document_id))
+
+
+@router.get("/v1/documents/{document_id}/content", response_class=Response, openapi_extra=_KNOWN)
+def content(document_id: Id, request: Request, connection: Reading) -> Response:
+    """The document's bytes, to be saved: a browser must not show what a seller sends."""
+    found: bytes = request.app.state.documents.read(connection, document_id)
+    headers = {
+        "content-disposition": f'attachment; filename="{document_id}"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(found, media_type="application/octet-stream", headers=headers)

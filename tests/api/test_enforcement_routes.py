@@ -218,5 +218,8 @@ def test_a_document_is_kept_once_and_named_in_an_appeal(market: Market) -> None:
     market.appeal(documents=[document_id])
     assert market.get(f"/v1/appeals/{market.id('A1')}")["documents"] == [document_id]
     program = {**told, "content": b"MZ\x90\x00\x03\x00\x00\x00\x04\x00"}
+    assert market.get(f"/v1/documents/{document_id}", "seller_centre") == kept.json()
+    assert market.call("GET", f"/v1/documents/{document_id}/content", "approver").content == told["content"]
+    assert market.call("GET", f"/v1/documents/{document_id}/content", "seller_centre").status_code == 403
     assert market.call("POST", "/v1/documents", "seller_centre", **program).status_code == 422
     assert market.call("POST", "/v1/documents", "approver", **told).status_code == 403
