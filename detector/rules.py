@@ -12,9 +12,9 @@ import ast
 import difflib
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ __all__ = ["Expression", "RuleSyntaxError", "compile_expression"]
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
+Reading = Callable[[Columns], Floats]
+
+_NULL: Floats = np.asarray(np.nan)
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Floats, Floats], NDArray[np.bool_]]] = {
     ast.Lt: np.less,
@@ -62,12 +65,12 @@ class Expression:
 
     text: str
     names: frozenset[str]
-    tree: ast.expr
+    _truth: Reading = field(repr=False)
 
     def evaluate(self, columns: Columns) -> Floats:
         """Evaluate on equally long float64 columns; a feature that is not given is null."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            truth = np.asarray(_logic(self.tree, columns), dtype=np.float64)
+            truth = np.asarray(self._truth(columns), dtype=np.float64)
             return np.where(truth == 0.5, np.nan, truth)
 
 
@@ -90,7 +93,7 @@ def compile_expression(text: str, known: Collection[str]) -> Expression:
         at = max((error.offset or 1) - 1, 0)
         raise RuleSyntaxError(f"cannot read the rule: {error.msg}", text, at, at + 1) from None
     names = _check(tree, text, known, boolean=True)
-    return Expression(text, frozenset(names), tree)
+    return Expression(text, frozenset(names), _logic(tree))
 
 
 def _null_to_none(text: str) -> str:
@@ -162,43 +165,62 @@ def _check_compare(
     return names
 
 
-def _value(node: ast.expr, columns: Columns) -> Floats:
+def _value(node: ast.expr) -> Reading:
     match node:
         case ast.Constant(value=value):
-            return np.float64(value)  # type: ignore[return-value, arg-type]
+            number = np.asarray(value, dtype=np.float64)
+            return lambda columns: number
         case ast.Name(id=name):
-            return columns.get(name, np.float64(np.nan))  # type: ignore[arg-type]
+            return lambda columns: columns.get(name, _NULL)
         case ast.UnaryOp(operand=operand):
-            return -_value(operand, columns)
+            negated = _value(operand)
+            return lambda columns: -negated(columns)
         case ast.BinOp(op=op, left=left, right=right):
-            return _ARITHMETIC[type(op)](_value(left, columns), _value(right, columns))
+            return _applied(_ARITHMETIC[type(op)], _value(left), _value(right))
         case ast.Call(func=ast.Name(id=function), args=[first, second]):
-            return _FUNCTIONS[function](_value(first, columns), _value(second, columns))
+            return _applied(_FUNCTIONS[function], _value(first), _value(second))
     raise AssertionError(ast.dump(node))
 
 
-def _logic(node: ast.expr, columns: Columns) -> Floats:
+def _applied(function: Callable[[Floats, Floats], Floats], left: Reading, right: Reading) -> Reading:
+    return lambda columns: function(left(columns), right(columns))
+
+
+def _logic(node: ast.expr) -> Reading:
     """Kleene's logic as numbers, so that and is the smallest and or the largest: 0 false, ½ unknown, 1 true."""
     match node:
         case ast.BoolOp(op=op, values=values):
             extreme = np.minimum if isinstance(op, ast.And) else np.maximum
-            return reduce(extreme, [_logic(part, columns) for part in values])
+            return reduce(partial(_applied, extreme), map(_logic, values))
         case ast.UnaryOp(operand=operand):
-            return 1.0 - _logic(operand, columns)
+            return _opposite(_logic(operand))
         case ast.Compare(left=left, ops=ops, comparators=rights):
             pairs = zip(ops, [left, *rights], rights, strict=False)
-            answers = [_compare(op, _value(value, columns), right, columns) for op, value, right in pairs]
-            return reduce(np.minimum, answers)
+            return _all(_compare(op, _value(value), right) for op, value, right in pairs)
     raise AssertionError(ast.dump(node))
 
 
-def _compare(op: ast.cmpop, value: Floats, right: ast.expr, columns: Columns) -> Floats:
-    missing = np.isnan(value)
+def _all(parts: Iterable[Reading]) -> Reading:
+    return reduce(partial(_applied, np.minimum), parts)
+
+
+def _opposite(part: Reading) -> Reading:
+    return lambda columns: 1.0 - part(columns)
+
+
+def _is_null(value: Reading) -> Reading:
+    return lambda columns: np.isnan(value(columns)).astype(np.float64)
+
+
+def _compare(op: ast.cmpop, value: Reading, right: ast.expr) -> Reading:
     if isinstance(op, ast.Is | ast.IsNot):
-        return (missing if isinstance(op, ast.Is) else ~missing).astype(np.float64)
+        return _is_null(value) if isinstance(op, ast.Is) else _opposite(_is_null(value))
     if isinstance(op, ast.In | ast.NotIn):
         assert isinstance(right, ast.Tuple | ast.List)
-        apart = reduce(np.minimum, [_compare(ast.NotEq(), value, item, columns) for item in right.elts])
-        return apart if isinstance(op, ast.NotIn) else 1.0 - apart
-    other = _value(right, columns)
-    return np.where(missing | np.isnan(other), 0.5, _COMPARE[type(op)](value, other))
+        apart = _all(_compare(ast.NotEq(), value, item) for item in right.elts)
+        return apart if isinstance(op, ast.NotIn) else _opposite(apart)
+    return _applied(partial(_related, _COMPARE[type(op)]), value, _value(right))
+
+
+def _related(relation: Callable[[Floats, Floats], NDArray[np.bool_]], left: Floats, right: Floats) -> Floats:
+    return np.where(np.isnan(left) | np.isnan(right), 0.5, relation(left, right))
