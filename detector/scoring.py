@@ -75,6 +75,21 @@ class Scores:
     decision: NDArray[np.str_]
 
 
+@dataclass(frozen=True, slots=True)
+class _ClauseRules:
+    """The rules of one clause: where they stand among all, their nats, which of them are hard."""
+
+    positions: list[int]
+    nats: Floats
+    hard: Flags
+
+    @classmethod
+    def of(cls, numbered: Sequence[tuple[int, Rule]]) -> _ClauseRules:
+        weights = np.array([rule.weight for _, rule in numbered], dtype=np.float64)
+        hard = np.array([rule.strength == "hard" for _, rule in numbered], dtype=bool)
+        return cls([position for position, _ in numbered], -np.log1p(-weights), hard)
+
+
 class Scorer:
     """A policy's rules, compiled once.
 
@@ -117,8 +132,8 @@ class Scorer:
             rows = slice(start, min(start + ROWS_AT_ONCE, count))
             part = {name: features[name][rows] for name in self.inputs if name in features}
             part = {name: values for name, values in part.items() if not np.isnan(values).all()}
-            for clause, numbered in self._by_clause.items():
-                nats, hard, judged = self._weigh(numbered, part, found.fired[rows])
+            for clause, rules in self._by_clause.items():
+                nats, hard, judged = self._weigh(rules, part, found.fired[rows])
                 nats = np.where(hard, nats, np.minimum(nats, -np.log1p(-fusion.soft_cap)))
                 strength = -np.expm1(-nats)
                 found.clauses[clause][rows] = np.where(judged, strength, np.nan)
@@ -133,28 +148,25 @@ class Scorer:
         return frozenset(n for n, condition in enumerate(self.conditions) if np.isnan(condition.evaluate({})))
 
     @cached_property
-    def _by_clause(self) -> dict[str, list[tuple[int, Rule]]]:
-        numbered = list(enumerate(self.rules))
-        return {clause: [(n, rule) for n, rule in numbered if rule.clause == clause] for clause in CLAUSES}
+    def _by_clause(self) -> dict[str, _ClauseRules]:
+        return {
+            clause: _ClauseRules.of([(n, r) for n, r in enumerate(self.rules) if r.clause == clause])
+            for clause in CLAUSES
+        }
 
-    def _weigh(
-        self, numbered: Sequence[tuple[int, Rule]], features: Features, fired: Hits
-    ) -> tuple[Floats, Flags, Flags]:
+    def _weigh(self, rules: _ClauseRules, features: Features, fired: Hits) -> tuple[Floats, Flags, Flags]:
         """Nats of one clause's rules, whether a hard one fired, whether any could be judged; fills ``fired``."""
-        count = len(fired)
-        nats, hard, judged = np.zeros(count), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-        for position, rule in numbered:
-            if position in self._mute and features.keys().isdisjoint(self.conditions[position].names):
-                fired[:, position] = ABSTAINED
-                continue
-            answer = self.conditions[position].evaluate(features)
-            known, hit = ~np.isnan(answer), answer == 1
-            fired[:, position] = np.where(known, hit, ABSTAINED)
-            nats += -np.log1p(-rule.weight) * hit
-            judged |= known
-            if rule.strength == "hard":
-                hard |= hit
-        return nats, hard, judged
+        answers = np.full((len(rules.positions), len(fired)), np.nan)
+        for answer, position in zip(answers, rules.positions, strict=True):
+            condition = self.conditions[position]
+            if position not in self._mute or not features.keys().isdisjoint(condition.names):
+                answer[:] = condition.evaluate(features)
+        known, hit = ~np.isnan(answers), answers == 1
+        fired[:, rules.positions] = np.where(known, hit, ABSTAINED).T
+        nats = np.zeros(len(fired))
+        for one in rules.nats[:, None] * hit:  # one by one: a sum's last bits depend on how it is grouped
+            nats += one
+        return nats, hit[rules.hard].any(axis=0), known.any(axis=0)
 
     def suspicion(self, evidence: Evidence, features: Features) -> Floats:
         """Rule score (0–1): the evidence, lifted or lowered by the neighbours that ``features`` has."""
