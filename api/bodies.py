@@ -110,9 +110,15 @@ def _number(column: Column) -> Any:
     return Annotated[int, Field(strict=True, ge=least, le=most)]
 
 
+def _as_text(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
 def _text(column: Column) -> Any:
     longest = MAX_TEXT_CHARS if column.name in _FREE_TEXT else MAX_ID_CHARS
-    text = Annotated[str, Field(strict=True, max_length=longest)]
+    text: Any = Annotated[str, Field(strict=True, max_length=longest)]
+    if column.name == "line_no":  # an id by contract, a number to most who count lines
+        text = Annotated[text, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "integer"]})]
     return Annotated[text, Field(min_length=1), AfterValidator(_not_blank)] if column.required else text
 
 
