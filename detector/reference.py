@@ -69,7 +69,8 @@ def rules_page(policy: Policy) -> str:
         "# Rules of the default policy",
         "A rule fires where its condition over the [features](features.md) holds, and abstains where they are "
         "unknown. One hard rule, or two clauses, must speak before an order is held. Supporting rules count in "
-        "full for the score and little among the reasons.",
+        "full for the score and little among the reasons. Collective rules say that orders are alike, as those "
+        "of fans and colleagues are: they count no more than what the order itself shows.",
     ]
     for clause, number in CLAUSE_IDS.items():
         mine = [rule for rule in policy.rule if rule.clause == clause]
@@ -79,9 +80,15 @@ def rules_page(policy: Policy) -> str:
 
 
 def _rule_row(rule: Rule) -> list[str]:
-    strength = f"{rule.strength}, supporting" if rule.supporting else rule.strength
+    marks = [name for name in ("supporting", "collective") if getattr(rule, name)]
     message = f"{rule.message.en}<br>{rule.message.zh}"
-    return [f"`{rule.code}`", f"`{' '.join(rule.when.split())}`", strength, f"{rule.weight:g}", message]
+    return [
+        f"`{rule.code}`",
+        f"`{' '.join(rule.when.split())}`",
+        ", ".join([rule.strength, *marks]),
+        f"{rule.weight:g}",
+        message,
+    ]
 
 
 def settings_page() -> str:

@@ -54,12 +54,14 @@ class Evidence:
     """What the rules say of each order.
 
     ``fired`` is int8 of shape (orders, rules): 1 fired, 0 not, −1 abstained. ``clauses`` maps a clause
-    to its score (0–1, higher is worse; NaN: not judged). ``amount`` is the evidence in nats, shape (orders,).
+    to its score (0–1, higher is worse; NaN: not judged). ``amount`` is the evidence in nats, shape (orders,);
+    ``own`` is the part of it that the order itself shows, without the collective rules.
     """
 
     fired: Hits
     clauses: dict[str, Floats]
     amount: Floats
+    own: Floats
     hard: Flags
     families: NDArray[np.int64]
 
@@ -77,17 +79,20 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class _ClauseRules:
-    """The rules of one clause: where they stand among all, their nats, which of them are hard."""
+    """The rules of one clause: where they stand among all, their nats, those not collective, which are hard."""
 
     positions: list[int]
     nats: Floats
+    own: Floats
     hard: Flags
 
     @classmethod
     def of(cls, numbered: Sequence[tuple[int, Rule]]) -> _ClauseRules:
         weights = np.array([rule.weight for _, rule in numbered], dtype=np.float64)
         hard = np.array([rule.strength == "hard" for _, rule in numbered], dtype=bool)
-        return cls([position for position, _ in numbered], -np.log1p(-weights), hard)
+        single = np.array([not rule.collective for _, rule in numbered], dtype=bool)
+        nats = -np.log1p(-weights)
+        return cls([position for position, _ in numbered], nats, nats * single, hard)
 
 
 class Scorer:
@@ -125,19 +130,22 @@ class Scorer:
             np.empty((count, len(self.rules)), dtype=np.int8),
             {clause: np.empty(count) for clause in CLAUSES},
             np.zeros(count),
+            np.zeros(count),
             np.zeros(count, dtype=bool),
             np.zeros(count, dtype=np.int64),
         )
+        most = -np.log1p(-fusion.soft_cap)
         for start in range(0, count, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, count))
             part = {name: features[name][rows] for name in self.inputs if name in features}
             part = {name: values for name, values in part.items() if not np.isnan(values).all()}
             for clause, rules in self._by_clause.items():
-                nats, hard, judged = self._weigh(rules, part, found.fired[rows])
-                nats = np.where(hard, nats, np.minimum(nats, -np.log1p(-fusion.soft_cap)))
+                nats, own, hard, judged = self._weigh(rules, part, found.fired[rows])
+                nats, own = (np.where(hard, each, np.minimum(each, most)) for each in (nats, own))
                 strength = -np.expm1(-nats)
                 found.clauses[clause][rows] = np.where(judged, strength, np.nan)
                 found.amount[rows] += nats
+                found.own[rows] += own
                 found.hard[rows] |= hard
                 found.families[rows] += judged & (strength >= fusion.family_floor)
         return found
@@ -154,8 +162,11 @@ class Scorer:
             for clause in CLAUSES
         }
 
-    def _weigh(self, rules: _ClauseRules, features: Features, fired: Hits) -> tuple[Floats, Flags, Flags]:
-        """Nats of one clause's rules, whether a hard one fired, whether any could be judged; fills ``fired``."""
+    def _weigh(
+        self, rules: _ClauseRules, features: Features, fired: Hits
+    ) -> tuple[Floats, Floats, Flags, Flags]:
+        """Nats of one clause's rules, and of those not collective; whether a hard one fired, whether any could
+        be judged; fills ``fired``."""
         answers = np.full((len(rules.positions), len(fired)), np.nan)
         for answer, position in zip(answers, rules.positions, strict=True):
             condition = self.conditions[position]
@@ -163,14 +174,18 @@ class Scorer:
                 answer[:] = condition.evaluate(features)
         known, hit = ~np.isnan(answers), answers == 1
         fired[:, rules.positions] = np.where(known, hit, ABSTAINED).T
-        nats = np.zeros(len(fired))
-        for one in rules.nats[:, None] * hit:  # one by one: a sum's last bits depend on how it is grouped
-            nats += one
-        return nats, hit[rules.hard].any(axis=0), known.any(axis=0)
+        nats, own = np.zeros(len(fired)), np.zeros(len(fired))
+        for fires, weight, single in zip(hit, rules.nats, rules.own, strict=True):
+            nats += weight * fires  # one by one: a sum's last bits depend on how it is grouped
+            own += single * fires
+        return nats, own, hit[rules.hard].any(axis=0), known.any(axis=0)
 
     def suspicion(self, evidence: Evidence, features: Features) -> Floats:
-        """Rule score (0–1): the evidence, lifted or lowered by the neighbours that ``features`` has."""
-        return _sigmoid(self._log_odds(evidence, features))
+        """What an order tells its neighbours (0–1): its own evidence, and that of the ones that ``features`` has.
+
+        What a group of orders shows together is each member's already and is not told to them again.
+        """
+        return _sigmoid(self._log_odds(evidence.own, features))
 
     def score(
         self,
@@ -191,7 +206,8 @@ class Scorer:
             What ``evidence`` said of these orders; None asks it.
         """
         evidence = evidence or self.evidence(features, count)
-        odds = self._log_odds(evidence, features)
+        together = np.minimum(evidence.amount - evidence.own, evidence.own)
+        odds = self._log_odds(evidence.own + together, features)
         rule_score = _sigmoid(odds)
         if anomaly is not None:
             odds = odds + self._anomaly_lift(anomaly)
@@ -201,9 +217,9 @@ class Scorer:
         unknown = np.full(count, np.nan)
         return Scores(score, rule_score, unknown if anomaly is None else anomaly, evidence, decision)
 
-    def _log_odds(self, evidence: Evidence, features: Features) -> Floats:
+    def _log_odds(self, amount: Floats, features: Features) -> Floats:
         fusion = self.detection.fusion
-        odds = fusion.intercept + fusion.evidence_gain * evidence.amount
+        odds = fusion.intercept + fusion.evidence_gain * amount
         for name, gain in fusion.context.items():
             if name in features:
                 odds = odds + gain * np.nan_to_num(features[name])
@@ -217,13 +233,14 @@ class Scorer:
     def _corroborated(self, score: Floats, evidence: Evidence) -> Floats:
         """Keep a score within what its own evidence can carry.
 
-        Without evidence of its own an order is allowed, however suspect its neighbours: a suspected shop's
-        honest customer stays honest. Without one hard rule or two clause families it is reviewed at most.
+        Without evidence of its own an order is allowed, however suspect its neighbours and however alike they
+        are: a suspected shop's honest customer, or fan, stays honest. Without one hard rule or two clause families
+        it is reviewed at most.
         """
         bands = self.detection.bands
         alone = ~evidence.hard & (evidence.families < 2)
         ceiling = np.where(alone, np.nextafter(bands.hold, 0.0), 1.0)
-        ceiling = np.where(evidence.amount > 0, ceiling, np.nextafter(bands.review, 0.0))
+        ceiling = np.where(evidence.own > 0, ceiling, np.nextafter(bands.review, 0.0))
         return np.minimum(score, ceiling)
 
     def hallmarks(self, scores: Scores, keys: Mapping[str, NDArray[np.int64]]) -> dict[str, Floats]:

@@ -39,6 +39,9 @@ class Rule(Section):
     supporting
         It goes along with many kinds of fakes, or says who acts together rather than what was done: among
         the reasons it speaks for its clause with the share ``hallmark.side_share`` of its weight.
+    collective
+        It says that orders are alike, as those of fans, colleagues and subscribers are. It counts no more than
+        what the order itself shows, and is not told to its neighbours: being alike makes nobody suspect.
     """
 
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]+$")]
@@ -47,6 +50,7 @@ class Rule(Section):
     strength: Strength
     weight: Annotated[float, Field(gt=0, lt=1)]
     supporting: bool = False
+    collective: bool = False
     message: Message
 
 
@@ -66,8 +70,9 @@ class Bands(Section):
 class Fusion(Section):
     """How evidence becomes a score: a sum of log-odds.
 
-    ``intercept + evidence_gain · Σ −ln(1 − weight)`` over the rules that fired, plus the neighbours' lifts
-    times their gains. An order without evidence of its own stays below review whatever its neighbours are.
+    ``intercept + evidence_gain · Σ −ln(1 − weight)`` over the rules that fired (of collective rules at most
+    as much as of the others), plus the neighbours' lifts times their gains. An order without evidence of its
+    own stays below review whatever its neighbours are.
 
     Attributes
     ----------

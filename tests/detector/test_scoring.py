@@ -22,7 +22,14 @@ SCORER = Scorer(POLICY.detection, POLICY.rule)
 # one rule per feature, so that any set of rules can be made to fire
 SIGNALS = ("pair_orders", "gang_orders", "hub_focus", "cohort_focus", "entity_focus", "lockstep_partners")
 RULES = tuple(
-    a_rule(f"RULE_{n}", when=f"{signal} > 0", clause=clause, strength=strength, weight=weight)
+    a_rule(
+        f"RULE_{n}",
+        when=f"{signal} > 0",
+        clause=clause,
+        strength=strength,
+        weight=weight,
+        collective=signal in ("hub_focus", "cohort_focus"),
+    )
     for n, (signal, clause, strength, weight) in enumerate(
         zip(
             SIGNALS,
@@ -56,22 +63,24 @@ def scored(
 def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float | None) -> float:
     """The fusion as the policy file words it, in plain Python."""
     fusion = SMALL.detection.fusion
-    amount, families, hard = 0.0, 0, False
+    amount, own, families, hard = 0.0, 0.0, 0, False
     for clause in CLAUSES:
         mine = [rule for rule, hit in zip(RULES, fired, strict=True) if hit and rule.clause == clause]
         doubt = math.prod(1 - rule.weight for rule in mine)
+        alone = math.prod(1 - rule.weight for rule in mine if not rule.collective)
         if not any(rule.strength == "hard" for rule in mine):
-            doubt = max(doubt, 1 - fusion.soft_cap)
+            doubt, alone = max(doubt, 1 - fusion.soft_cap), max(alone, 1 - fusion.soft_cap)
         hard |= any(rule.strength == "hard" for rule in mine)
         families += 1 - doubt >= fusion.family_floor
         amount -= math.log(doubt)
-    odds = fusion.intercept + fusion.evidence_gain * amount + 0.5 * (context or 0)
+        own -= math.log(alone)
+    odds = fusion.intercept + fusion.evidence_gain * min(amount, 2 * own) + 0.5 * (context or 0)
     if anomaly is not None:
         odds += fusion.anomaly_weight * (-math.log(max(1 - anomaly, 1e-4)) - 1)
     score = 1 / (1 + math.exp(-odds))
     if not hard and families < 2:
         score = min(score, math.nextafter(0.9, 0))
-    return score if amount > 0 else min(score, math.nextafter(0.5, 0))
+    return score if own > 0 else min(score, math.nextafter(0.5, 0))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -136,6 +145,20 @@ def test_without_own_evidence_no_order_is_reviewed() -> None:
     assert found.decision[0] == ALLOW
     assert found.score[0] < POLICY.detection.bands.review
     assert found.rule_score[0] > POLICY.detection.bands.review, "the neighbours alone would have done it"
+
+
+def test_being_alike_is_never_reviewed_nor_told_to_the_neighbours() -> None:
+    """Every collective rule of the default policy fires, beside the worst neighbours; and nothing else."""
+    alike = tuple(
+        rule.model_copy(update={"when": "pair_orders > 0"}) for rule in POLICY.rule if rule.collective
+    )
+    assert {"REVIEW_COPY", "COBUYING", "HUB_FOCUS"} <= {rule.code for rule in alike}
+    scorer, fired = Scorer(POLICY.detection, alike), {"pair_orders": np.ones(1)}
+    worst = {name: np.full(1, HIGHEST) for name in POLICY.detection.fusion.context}
+    assert scorer.score(fired | worst, 1, np.ones(1)).decision[0] == ALLOW
+    evidence = scorer.evidence(fired, 1)
+    assert evidence.amount[0] > 0
+    assert scorer.suspicion(evidence, fired)[0] == SCORER.suspicion(SCORER.evidence({}, 1), {})[0]
 
 
 def some_features(orders: int, seed: int = 4) -> dict[str, np.ndarray]:
