@@ -8,28 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.store_cli import DatabaseUrl
+from detector.store_cli import DatabaseUrl, in_store, opened
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from detector.pseudonym import Veil
 
 __all__ = ["erase", "load", "publish", "purge"]
 
 
-def _opened(database_url: str | None) -> tuple[Engine, Veil]:
-    """The database with this version's tables, and what hides identity values in it."""
+def _veil() -> Veil:
+    """What hides identity values in the database."""
     import os
 
     from detector.pseudonym import Veil, load_key
     from detector.settings import Settings
-    from detector.store.database import connect, require_current
 
-    settings = Settings()
-    engine = connect(database_url or settings.database_url)
-    require_current(engine)
-    return engine, Veil(load_key(os.environ, settings.pseudonym_key_file))
+    return Veil(load_key(os.environ, Settings().pseudonym_key_file))
 
 
 def load(
@@ -40,8 +34,8 @@ def load(
     """Store the history that the service looks back on; what is there already is replaced."""
     from detector.load import load as load_folder
 
-    engine, veil = _opened(database_url)
-    stored, rejected = load_folder(engine, source, veil, mapping=mapping)
+    with opened(database_url) as engine:
+        stored, rejected = load_folder(engine, source, _veil(), mapping=mapping)
     typer.echo(f"{sum(stored.values()):,} rows stored, {stored['orders']:,} orders; {rejected:,} rejected")
 
 
@@ -55,8 +49,8 @@ def publish(
     from detector.publish import publish as publish_folder
     from detector.store.snapshots import SELLERS
 
-    engine, _ = _opened(database_url)
-    written = publish_folder(engine, out, datetime.now(UTC))
+    with opened(database_url) as engine:
+        written = publish_folder(engine, out, datetime.now(UTC))
     typer.echo(f"in force: {written[SELLERS.name]:,} sellers, {sum(written.values()):,} rows in all")
 
 
@@ -67,9 +61,7 @@ def purge(
     """Remove facts and decisions that are older than a day: the end of their retention."""
     from detector.retention import purge as purge_before
 
-    engine, _ = _opened(database_url)
-    with engine.begin() as connection:
-        removed = purge_before(connection, before)
+    removed = in_store(database_url, lambda connection: purge_before(connection, before))
     typer.echo(f"{sum(removed.values()):,} rows removed, {removed['orders']:,} orders")
 
 
@@ -79,7 +71,5 @@ def erase(
     """Erase the identifiers of one buyer; the orders stay, without a person behind them."""
     from detector.retention import erase_buyer
 
-    engine, _ = _opened(database_url)
-    with engine.begin() as connection:
-        erased = erase_buyer(connection, buyer)
+    erased = in_store(database_url, lambda connection: erase_buyer(connection, buyer))
     typer.echo(f"{sum(erased.values()):,} rows held identifiers of {buyer}; they are gone")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.enforcement.days import parse_instant
-from detector.store_cli import DatabaseUrl, in_store
+from detector.store_cli import DatabaseUrl, in_store, opened
 
 if TYPE_CHECKING:
     import httpx
@@ -48,13 +48,10 @@ def deliver(
     from detector.outward.dispatch import Dispatcher
     from detector.outward.webhooks import http_client
     from detector.settings import Settings
-    from detector.store.database import connect, require_current
 
     settings = Settings()
-    engine = connect(database_url or settings.database_url)
-    require_current(engine)
 
-    async def run() -> None:
+    async def run(engine: Engine) -> None:
         async with http_client(settings.outbox_timeout_seconds) as client:
             transports = _transports(engine, settings, client)
             _warn_of_unserved(engine, transports)
@@ -64,7 +61,8 @@ def deliver(
             tally = await dispatcher.once()
             typer.echo(", ".join(f"{tally[word]} {word}" for word in ("delivered", "failed", "dead")))
 
-    asyncio.run(run())
+    with opened(database_url) as engine:
+        asyncio.run(run(engine))
 
 
 @app.command()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
-__all__ = ["DatabaseUrl", "app", "in_store"]
+__all__ = ["DatabaseUrl", "app", "in_store", "opened"]
 
 app = typer.Typer(no_args_is_help=True, help="The database of the service.")
 
@@ -35,20 +36,29 @@ def upgrade(database_url: DatabaseUrl = None) -> None:
     from detector.store.database import connect
     from detector.store.database import upgrade as upgrade_tables
 
-    url = database_url or Settings().database_url
-    upgrade_tables(connect(url))
+    engine = connect(database_url or Settings().database_url)
+    try:
+        upgrade_tables(engine)
+    finally:
+        engine.dispose()
     typer.echo("The database is up to date.")
 
 
-def in_store(database_url: str | None, work: Callable[[Connection], Result]) -> Result:
-    """What ``work`` gives, done in one transaction on a database with this version's tables."""
+@contextmanager
+def opened(database_url: str | None) -> Iterator[Engine]:
+    """The database with this version's tables."""
     from detector.settings import Settings
     from detector.store.database import connect, require_current
 
     engine = connect(database_url or Settings().database_url)
     try:
         require_current(engine)
-        with engine.begin() as connection:
-            return work(connection)
+        yield engine
     finally:
         engine.dispose()
+
+
+def in_store(database_url: str | None, work: Callable[[Connection], Result]) -> Result:
+    """What ``work`` gives, done in one transaction on a database with this version's tables."""
+    with opened(database_url) as engine, engine.begin() as connection:
+        return work(connection)

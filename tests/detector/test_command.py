@@ -41,7 +41,8 @@ def call(*arguments: object) -> None:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def scanned(market: Path, said: str) -> Path:
 def test_a_scan_says_what_it_does_and_what_it_found(said: str, scanned: Path) -> None:
     lines = said.splitlines()
     stages = [line for line in lines if line.startswith("[")]
-    assert [line.split(" … ")[0] for line in stages] == [
+    assert sorted(line.split(" … ")[0] for line in stages) == [
         f"[{n:2d}/{len(plan())}] {name}" for n, name in enumerate(plan(), start=1)
     ]
     assert all(" rows, " in line for line in stages)

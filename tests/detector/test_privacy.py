@@ -66,11 +66,11 @@ def test_no_output_tells_an_identity_value(
     assert not done.value.code
     said = capsys.readouterr()
     told = {"stdout": said.out, "stderr": said.err}
-    for path in out.iterdir():
-        told[path.name] = path.read_bytes().decode("utf-8", "replace")
+    for path in (path for path in out.rglob("*") if path.is_file()):
+        told[str(path.relative_to(out))] = path.read_bytes().decode("utf-8", "replace")
         if path.suffix == ".parquet":
             table = pq.read_table(path)
-            told[path.name] += f"{table.to_pylist()} {table.schema.to_string()}"
+            told[str(path.relative_to(out))] += f"{table.to_pylist()} {table.schema.to_string()}"
     rejects = pd.read_parquet(out / "rejects.parquet")
     assert set(rejects["table"]) == {*IDENTITY_COLUMNS, "account_identifiers"}
     assert rejects["reason"].str.contains("LOST").any()

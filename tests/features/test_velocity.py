@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from velocity_oracle import order_tables, window_values
 
 from detector.contract import ORDERS, arrow_schema
-from features import velocity
+from features import windows
 from features.batch import window_table
-from features.velocity import AGGREGATES, FEATURES, HOT_KEY_LIMIT
+from features.velocity import AGGREGATES, FEATURES, HOT_KEY_LIMIT, Aggregate
 from features.windows import window_features
 
 
@@ -30,7 +30,7 @@ def batch_values(rows: list[Row]) -> dict[str, dict[str, float | None]]:
 def plain_query(limit: int) -> str:
     """The expression over the contract's own types, with another limit for hot keys."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(velocity, "HOT_KEY_LIMIT", limit)
+        patch.setattr(windows, "HOT_KEY_LIMIT", limit)
         orders = ibis.table(ibis.Schema.from_pyarrow(arrow_schema(ORDERS)), name="orders")
         return str(ibis.to_sql(window_features(orders), dialect="duckdb"))
 
@@ -46,7 +46,7 @@ def plain_values(rows: list[Row], limit: int) -> dict[str, dict[str, float | Non
 @given(order_tables(), st.sampled_from([3, HOT_KEY_LIMIT]))
 def test_the_batch_path_is_the_oracle(rows: list[Row], limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(velocity, "HOT_KEY_LIMIT", limit)
+        patch.setattr(windows, "HOT_KEY_LIMIT", limit)
         assert batch_values(rows) == window_values(rows, limit)
 
 
@@ -113,7 +113,7 @@ def test_order_of_rows_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("aggregate", AGGREGATES, ids=lambda aggregate: aggregate.name)
-def test_every_aggregate_is_described(aggregate: velocity.Aggregate) -> None:
+def test_every_aggregate_is_described(aggregate: Aggregate) -> None:
     feature = next(feature for feature in FEATURES if feature.name == aggregate.name)
     assert feature.kind == "window"
     assert feature.window == aggregate.window
