@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check format lint types imports bench bench-online bench-soak lock clean
+.PHONY: demo test test-slow fuzz check format lint types imports bench bench-online bench-soak lock clean
 
 demo: .venv/run
 	$(BIN)/truetrade simulate --out demo/input --orders 50000 --days 90 --seed 7
@@ -10,10 +10,13 @@ demo: .venv/run
 	$(BIN)/truetrade evaluate demo/input/market --truth demo/input/truth
 
 test: .venv/dev
-	$(BIN)/pytest -q -n 2 -m "not slow"
+	$(BIN)/pytest -q -n 2 -m "not slow and not fuzz"
 
 test-slow: .venv/spark
 	$(BIN)/pytest -q -m slow
+
+fuzz: .venv/dev
+	$(BIN)/pytest -q -m fuzz
 
 check: format lint types imports test
 

@@ -64,7 +64,7 @@ def test_every_scoring_post_has_an_example() -> None:
     assert {"/v1/score", "/v1/score/batch", "/v1/orders", "/v1/tracking-events", "/v1/labels"} <= SCORING
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("role", ["admin", "approver", "seller_centre"])
 def test_schemathesis_finds_no_5xx_and_no_undocumented_answer(
     postgres_database: str, tmp_path: Path, role: str
