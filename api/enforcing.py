@@ -161,9 +161,7 @@ def as_command(kind: str, *in_path: str) -> dict[str, Any]:
     if "seller" in ROLES[kind]:
         named = {"id": {"type": "string", "minLength": 1, "maxLength": 200}}
         properties["actor"] = {"type": "object", "properties": named, "required": ["id"]}
-    required = [name for name in schema["required"] if name in properties] + ["actor"] * (
-        "actor" in properties
-    )
+    required = [name for name in schema["required"] if name in properties]
     body = {"type": "object", "properties": properties, "required": required}
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema_rs import validator_for
+from jsonschema_rs import meta, validator_for
 from serving import Server, prepared, running
 
 from api.app import create_app
@@ -28,6 +28,17 @@ def _examples() -> list[tuple[str, str, Any]]:
         for media in operation.get("requestBody", {}).get("content", {}).values()
         for name, example in media.get("examples", {}).items()
     ]
+
+
+def test_every_body_is_described_by_a_valid_schema() -> None:
+    bodies = [
+        media["schema"]
+        for methods in DOCUMENT["paths"].values()
+        for operation in methods.values()
+        for media in operation.get("requestBody", {}).get("content", {}).values()
+    ]
+    assert len(bodies) > 10
+    assert [body for body in bodies if not meta.is_valid(body)] == []
 
 
 def test_the_document_is_openapi_3_1_and_every_operation_says_how_it_fails() -> None:
