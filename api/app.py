@@ -15,7 +15,7 @@ from api.auth import Gate, KeyRing
 from api.errors import add_handlers
 from api.observe import Observed
 from api.oidc import OidcTokens
-from api.openapi import describe
+from api.openapi import Described
 from api.v1 import (
     appeals,
     audit,
@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         engine.dispose()
 
-    app = FastAPI(
+    app = Described(
         title="TrueTrade",
         version=version("truetrade"),
         description="Finds fake transactions on a marketplace and acts on them fairly.",
@@ -87,7 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     add_handlers(app)
-    describe(app)
     return app
 
 

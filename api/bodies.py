@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import new_class
 from typing import Annotated, Any, Literal, Required
 
 import pycountry
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     WithJsonSchema,
@@ -50,10 +50,9 @@ class Refused:
 
 
 def _typed_dict(name: str, fields: Mapping[str, Any]) -> Any:
-    made: Any = TypedDict(name, fields, total=False)  # type: ignore[misc]
-    made.__pydantic_config__ = ConfigDict(extra="ignore")  # type: ignore[attr-defined]
-    made.__module__ = __name__
-    return made
+    """A TypedDict whose members are only known here; what it does not name is ignored."""
+    space = {"__annotations__": dict(fields), "__module__": __name__}
+    return new_class(name, (TypedDict,), {"total": False}, lambda body: body.update(space))
 
 
 def _code(codes: frozenset[str], should: str) -> Callable[[str], str]:

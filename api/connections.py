@@ -29,6 +29,8 @@ class TimedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = True
+    _begun = False
+    """Part of a request has come (blank lines between requests are none), and not all of it."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -46,7 +48,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large.")
 
     def on_message_begin(self) -> None:
-        self._in_headers = True
+        self._begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -56,7 +58,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._no_deadline()
-        self._in_headers = True
+        self._in_headers, self._begun = True, False
         super().on_message_complete()
         self._await_next_request()
 
@@ -73,6 +75,7 @@ class TimedProtocol(HttpToolsProtocol):
         return self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
 
     def send_400_response(self, msg: str) -> None:
+        self._begun = True
         self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1.1 request.")
 
     def _within(self, seconds: float) -> None:
@@ -91,9 +94,8 @@ class TimedProtocol(HttpToolsProtocol):
         """Answer a request that has begun and has no answer yet, and close."""
         if self.transport.is_closing():
             return
-        begun = self._is_idle() and self._header_bytes > 0
         unanswered = self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
-        if begun or unanswered:
+        if self._begun and (self._is_idle() or unanswered):
             self.transport.write(_problem(status, detail))
         self.transport.close()
 

@@ -46,5 +46,5 @@ def exposition() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()
-    several.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    several.MultiProcessCollector(registry)
     return generate_latest(registry)

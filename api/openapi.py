@@ -12,7 +12,7 @@ from api.errors import MEDIA_TYPE
 from api.idempotency import PARAMETER as IDEMPOTENCY_KEY
 from api.roles import ALLOWED
 
-__all__ = ["describe", "failure"]
+__all__ = ["Described", "failure"]
 
 _GUARDED = (401, 403, 429)
 _ANYWHERE = (500, 503)
@@ -51,18 +51,15 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
-def describe(app: FastAPI) -> None:
-    """Make ``app.openapi()`` complete."""
-    derive = app.openapi
+class Described(FastAPI):
+    """An app whose OpenAPI document says what is asked of every caller, and how each operation can fail."""
 
-    def openapi() -> dict[str, Any]:
-        document = derive()
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
         components = document.setdefault("components", {})
         if "securitySchemes" not in components:
             _complete(document, components)
         return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _complete(document: dict[str, Any], components: dict[str, Any]) -> None:

@@ -306,7 +306,7 @@ STEPS = {
 
 
 def shares(profile: cProfile.Profile) -> None:
-    rows = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    rows = pstats.Stats(profile).stats
     total = next(row[3] for (_, _, name), row in rows.items() if name == "score")
     for (file, _, name), row in sorted(rows.items(), key=lambda item: -item[1][3]):
         if name in STEPS and ("/detector/" in file or "/features/" in file or "/models/" in file):

@@ -175,7 +175,8 @@ def _write(
     write_snapshot(scan, scorer, folder / SNAPSHOT)
     not_judged = clauses_not_judged(scorer, ingested.present)
     manifest = _manifest(scan, policy, ingested, not_judged, stages.timings)
-    manifest |= _model_facts(scan, bundle, ingested.notes)
+    notes = _notes(scan, bundle, ingested.notes)
+    manifest |= {"model_bundle": None if bundle is None else bundle.id, "notes": notes}
     frames = {name: table.to_pandas() for name, table in tables.items()}
     write_report(_report(scan, frames, reasons, manifest), folder / "report.html")
     write_manifest(manifest, folder / "manifest.json")
@@ -185,7 +186,7 @@ def _write(
         frames["rings"],
         not_judged,
         tables["rejects"].num_rows,
-        tuple(manifest["notes"]),  # type: ignore[arg-type]
+        notes,
     )
 
 
@@ -222,12 +223,12 @@ def _manifest(
     }
 
 
-def _model_facts(scan: Scan, bundle: Bundle | None, notes: Sequence[str]) -> dict[str, object]:
-    """Where the forest came from, and what reading the input had to say, for the manifest."""
+def _notes(scan: Scan, bundle: Bundle | None, notes: Sequence[str]) -> tuple[str, ...]:
+    """What reading the input had to say, and where the forest came from."""
     if bundle is not None:
-        return {"model_bundle": bundle.id, "notes": list(notes)}
+        return tuple(notes)
     here = TRAINED_HERE if scan.model is not None else "too few orders to train a model; no anomaly scores"
-    return {"model_bundle": None, "notes": [*notes, here]}
+    return (*notes, here)
 
 
 def _rejects(con: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
 from detector.pseudonym import IDENTITY_COLUMNS
 from detector.store.decisions import DECISIONS
@@ -39,8 +39,8 @@ def purge(connection: Connection, before: datetime) -> dict[str, int]:
     return removed
 
 
-def _delete(connection: Connection, table: Table, where: object) -> int:
-    return connection.execute(delete(table).where(where)).rowcount  # type: ignore[arg-type]
+def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) -> int:
+    return connection.execute(delete(table).where(where)).rowcount
 
 
 def erase_buyer(connection: Connection, buyer_id: str) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, or_, select
 
+from detector.enforcement.events import MoneyMoved
 from detector.enforcement.ledger import statement
 from detector.enforcement.status import PUBLIC_VIOLATION_STATE
 from detector.errors import TrueTradeError
@@ -203,8 +204,8 @@ def single(connection: Connection, kind: str, subject_id: str, now: datetime) ->
 
 def ledger(connection: Connection, seller_id: str) -> Json:
     """The seller's statement per currency: every entry with its cause and the balances after it."""
-    moved = [stored.event for stored in events_of_type(connection, seller_id, "money_moved")]
-    entries = [(event.at, event.entry) for event in moved]  # type: ignore[attr-defined]
+    stored = (found.event for found in events_of_type(connection, seller_id, "money_moved"))
+    entries = [(event.at, event.entry) for event in stored if isinstance(event, MoneyMoved)]
     currencies = sorted({entry.currency for _, entry in entries})
     return {
         "seller_id": seller_id,

@@ -71,7 +71,7 @@ def letter(notice: Mapping[str, Any], language: Language, sender: Sender) -> Let
     name = f"{language}/{content['kind']}.j2"
     plain = _environment("txt").get_template(name).make_module(context)
     rich = _environment("html").get_template(name).make_module(context)
-    subject = str(plain.subject)  # type: ignore[attr-defined]  # set by the template
+    subject = str(vars(plain)["subject"])  # what the template has set
     page = _environment("html").get_template("page.html.j2")
     return Letter(
         subject=subject,

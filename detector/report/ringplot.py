@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import networkx as nx
 import pandas as pd
@@ -58,18 +59,16 @@ def ring_network(rings: pd.DataFrame, ring_edges: pd.DataFrame, limit: int = 6) 
     return figure
 
 
-def _words(ring: object) -> str:
-    kind, sellers, buyers, orders = (
-        getattr(ring, name) for name in ("kind", "seller_ids", "buyer_ids", "order_count")
-    )
+def _words(ring: Any) -> str:
+    """A row of the rings' table in words."""
     return (
-        f"{RING_KINDS.get(kind, from_code(kind))}: {plural(len(buyers), 'buyer')}, "
-        f"{plural(len(sellers), 'seller')}, {plural(int(orders), 'order')}"
+        f"{RING_KINDS.get(ring.kind, from_code(ring.kind))}: {plural(len(ring.buyer_ids), 'buyer')}, "
+        f"{plural(len(ring.seller_ids), 'seller')}, {plural(int(ring.order_count), 'order')}"
     )
 
 
-def _caption(ring: object) -> str:
-    return label(shortened(str(getattr(ring, "ring_id")), 18)) + "<br>" + label(_words(ring))  # noqa: B009
+def _caption(ring: Any) -> str:
+    return label(shortened(str(ring.ring_id), 18)) + "<br>" + label(_words(ring))
 
 
 def _strongest(edges: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,9 +120,11 @@ def clause_rows(orders: pd.DataFrame, manifest: Mapping[str, Any]) -> list[Claus
     return rows
 
 
-def money_lines(amounts: object, limit: int = 3) -> tuple[str, ...]:
+def money_lines(
+    amounts: Mapping[str, int] | Iterable[tuple[str, int]] | None, limit: int = 3
+) -> tuple[str, ...]:
     """A map currency → amount (minor units) as lines, by currency; never summed across currencies."""
-    pairs = dict(amounts) if isinstance(amounts, Mapping) else dict(amounts or ())  # type: ignore[call-overload]
+    pairs = dict(amounts or ())
     lines = [format_money(int(amount), currency) for currency, amount in sorted(pairs.items()) if amount]
     more = len(lines) - limit
     return tuple(lines) if more <= 1 else (*lines[:limit], f"and {more} more currencies")
