@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Column, Connection, Double, Index, LargeBinary, Row, Tabl
 from detector.scoring import Reason
 from detector.store.columns import METADATA, Instant, Json
 from detector.store.facts import insert_new
+from detector.store.prepared import Prepared
 from detector.store.vectors import pack, unpack
 
 __all__ = ["Decision", "Versions", "decision", "decisions_of", "decisions_until", "feature_set", "keep"]
@@ -104,16 +106,25 @@ def keep(
             "anomaly_score": one.anomaly_score,
             "rule_score": one.rule_score,
             "clauses": dict(one.clauses),
-            "reasons": [asdict(reason) for reason in one.reasons],
+            "reasons": [_members(reason) for reason in one.reasons],
             "ring_id": one.ring_id,
-            "versions": asdict(one.versions),
+            "versions": _members(one.versions),
             "feature_set": names,
             "features": pack(values),
         }
         for one, values in zip(decisions, features, strict=True)
     ]
-    if rows:
-        connection.execute(insert(DECISIONS), rows)
+    _inserting(connection.dialect.name).run(connection, rows)
+
+
+@cache
+def _inserting(dialect: str) -> Prepared:
+    return Prepared(dialect, insert(DECISIONS))
+
+
+def _members(record: Reason | Versions) -> dict[str, Any]:
+    """As ``asdict``, which copies every value."""
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def decision(connection: Connection, decision_id: str) -> Decision | None:

@@ -32,6 +32,7 @@ from sqlalchemy.types import TypeEngine
 from detector import contract
 from detector.pseudonym import IDENTITY_COLUMNS, Veil
 from detector.store.columns import METADATA, Instant
+from detector.store.prepared import Prepared
 from features.velocity import AGGREGATES
 
 __all__ = [
@@ -112,7 +113,10 @@ REPORTED = Table("reported", METADATA, Column("fact", Text, primary_key=True))
 
 def reported(connection: Connection) -> set[str]:
     """The facts (``table.column``, or ``table``) that the market has told at least once."""
-    return set(connection.scalars(select(REPORTED.c.fact)))
+    return set(connection.scalars(_REPORTED))
+
+
+_REPORTED = select(REPORTED.c.fact)
 
 
 def report(connection: Connection, facts: Iterable[str]) -> None:
@@ -122,9 +126,12 @@ def report(connection: Connection, facts: Iterable[str]) -> None:
         connection.execute(insert_new(connection, REPORTED), rows)
 
 
+_NAMES = {name: table.column_names for name, table in contract.INPUT_TABLES.items()}
+
+
 def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
     """The row as it is stored: every column of the table, identity values veiled."""
-    stored: dict[str, Any] = {name: row.get(name) for name in contract.INPUT_TABLES[table].column_names}
+    stored: dict[str, Any] = {name: row.get(name) for name in _NAMES[table]}
     kinds: Mapping[str, Any] = IDENTITY_COLUMNS.get(table, {})
     if table == "account_identifiers":
         kinds = {"identifier_value": stored["identifier_kind"]}
@@ -136,22 +143,23 @@ def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
 
 def put(connection: Connection, table: str, rows: Sequence[Row]) -> None:
     """Store rows as ``veiled`` gives them; of rows with one key the last stays."""
-    if rows:
-        connection.execute(_replacing(connection.dialect.name, table), [dict(row) for row in rows])
+    _replacing(connection.dialect.name, table).run(connection, rows)
 
 
 @cache
-def _replacing(dialect: str, table: str) -> Insert:
-    """``upsert`` of single rows, made once: building it costs more than storing a row."""
-    return upsert(dialect, FACTS[table])
+def _replacing(dialect: str, table: str) -> Prepared:
+    return Prepared(dialect, upsert(dialect, FACTS[table]))
 
 
-def forget_items(connection: Connection, order_ids: Sequence[str]) -> None:
+def forget_items(connection: Connection, order_ids: Iterable[str]) -> None:
     """Drop the items of those orders: they are told anew."""
+    _forgetting(connection.dialect.name).run(connection, [{"of_order": order_id} for order_id in order_ids])
+
+
+@cache
+def _forgetting(dialect: str) -> Prepared:
     items = FACTS["order_items"]
-    if order_ids:
-        parameters = [{"of_order": order_id} for order_id in order_ids]
-        connection.execute(delete(items).where(items.c.order_id == bindparam("of_order")), parameters)
+    return Prepared(dialect, delete(items).where(items.c.order_id == bindparam("of_order")))
 
 
 def upsert(dialect: str, table: Table, source: Select[Any] | None = None) -> Insert:

@@ -145,7 +145,10 @@ def key_text(parts: Sequence[str]) -> str:
     >>> key_text(["a b", "c"])
     '["a b","c"]'
     """
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return _compact(parts)
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> dict[str, Floats]:
