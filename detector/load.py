@@ -105,8 +105,13 @@ def _cursor(connection: Connection) -> Any:
 
 
 def _rows(con: duckdb.DuckDBPyConnection, table: contract.Table) -> Iterator[Sequence[Any]]:
-    """The clean rows as the database's drivers take them, in the order of the table's columns."""
-    found = con.execute(f"SELECT {', '.join(_expressions(table))} FROM {table.name}")
+    """The clean rows as the database's drivers take them, in the order of the table's columns.
+
+    They come sorted by key: appending to a B-tree costs less than filling it at random.
+    """
+    stored = FACTS[table.name]
+    key = ", ".join(str(list(stored.c).index(column) + 1) for column in stored.primary_key)
+    found = con.execute(f"SELECT {', '.join(_expressions(table))} FROM {table.name} ORDER BY {key}")
     while block := found.fetchmany(_BLOCK):
         yield from block
 
