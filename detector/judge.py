@@ -17,7 +17,7 @@ from detector.pseudonym import Veil
 from detector.recorded import SELLER_SIZE, recorded_features
 from detector.scoring import ALLOW, Reason, Scorer, Scores
 from detector.store import facts, snapshots
-from detector.store.known import NOTHING, Told, order_facts
+from detector.store.known import Told, order_facts
 from detector.store.lookups import window_values
 from features.online import row_values
 from models.forest import AnomalyModel
@@ -58,9 +58,9 @@ class Judge:
         self._explain_from = policy.detection.fusion.explain_from
 
     def judge(
-        self, connection: Connection, orders: Sequence[Row], now: datetime, told: Told = NOTHING
+        self, connection: Connection, orders: Sequence[Row], now: datetime, told: Sequence[Told]
     ) -> Judged:
-        """Judge orders (stored rows, which need not be stored) on what is known ``now``.
+        """Judge orders (stored rows, which need not be stored) on what is known ``now`` and ``told`` with each.
 
         Windows look back from each order's own time; the snapshot is the last one published.
         """

@@ -13,6 +13,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,9 @@ __all__ = ["IDENTITY_COLUMNS", "PseudonymError", "Veil", "load_key", "pseudonym"
 
 _MIN_KEY_BYTES = 16
 _MAC_BYTES = 16  # no two values of a marketplace collide in 128 bits
+_REMEMBERED = 65_536
+"""Values whose veils are remembered while many rows are veiled."""
+
 NAME = "name"
 """Kind of a person's name."""
 
@@ -55,12 +59,19 @@ def pseudonym(key: bytes, kind: str, value: str) -> str:
     >>> pseudonym(b"0" * 16, "device", "iphone-7")
     'device:b4cae203855f3f9e414bb8178946b0eb'
     """
-    mac = hashlib.blake2b(f"{kind}\0{value}".encode(), digest_size=_MAC_BYTES, key=_mac_key(key))
+    return _finished(_keyed(key, kind), kind, value)
+
+
+def _keyed(key: bytes, kind: str) -> hashlib.blake2b:
+    """The MAC over the kind, to go on from with a value."""
+    short = key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
+    return hashlib.blake2b(f"{kind}\0".encode(), digest_size=_MAC_BYTES, key=short)
+
+
+def _finished(begun: hashlib.blake2b, kind: str, value: str) -> str:
+    mac = begun.copy()
+    mac.update(value.encode())
     return f"{kind}:{mac.hexdigest()}"
-
-
-def _mac_key(key: bytes) -> bytes:
-    return key if len(key) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(key).digest()
 
 
 class Veil:
@@ -73,12 +84,16 @@ class Veil:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._begun: dict[str, hashlib.blake2b] = {}
         self._cipher = AESSIV(hmac.digest(key, b"names", "sha512"))
 
     def veiled(self, kind: str, value: str) -> str:
         """What is stored in place of ``value``."""
         if kind != NAME:
-            return pseudonym(self._key, kind, value)
+            begun = self._begun.get(kind)
+            if begun is None:
+                begun = self._begun[kind] = _keyed(self._key, kind)
+            return _finished(begun, kind, value)
         sealed = self._cipher.encrypt(value.encode(), None) if value else b""
         return f"{NAME}:{base64.urlsafe_b64encode(sealed).decode()}"
 
@@ -95,10 +110,12 @@ class Veil:
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Give ``con`` the SQL function ``veiled(kind, value)``, null where the value is null."""
 
+        veiled = lru_cache(_REMEMBERED)(self.veiled)  # the same names come again and again
+
         def over_columns(kinds: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Array:
             pairs = zip(kinds.to_pylist(), values.to_pylist(), strict=True)
             return pa.array(
-                [None if value is None else self.veiled(kind, value) for kind, value in pairs], pa.string()
+                [None if value is None else veiled(kind, value) for kind, value in pairs], pa.string()
             )
 
         con.create_function(

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, Table, delete, insert
 from detector.errors import InputError
 from detector.snapshot import FOLDER, RING_PAIRS
 from detector.store import snapshots
-from detector.store.known import stored_orders
-from detector.store.vectors import pack
+from detector.store.known import identities
+from detector.store.prepared import Prepared
+from detector.store.vectors import packed
 from features.keys import IDENTITY
 
 __all__ = ["publish"]
@@ -79,11 +80,10 @@ def _forget(connection: Connection, generations: Sequence[int]) -> None:
 def _write(
     engine: Engine, table: Table, blocks: Iterable[list[dict[str, Any]]], same: Mapping[str, int]
 ) -> int:
-    total = 0
+    total, inserting = 0, Prepared(engine.dialect.name, insert(table))
     for block in blocks:
         with engine.begin() as connection:
-            if block:
-                connection.execute(insert(table), [{**row, **same} for row in block])
+            inserting.run(connection, [{**row, **same} for row in block])
         total += len(block)
     return total
 
@@ -108,8 +108,8 @@ def _values(
         told = {part: batch[part].to_pylist() for part in batch.schema.names if part not in names}
         keys = _keys(engine, key, told)
         yield [
-            {"key": snapshots.key_text(found), "data": pack(row)}
-            for found, row in zip(keys, matrix, strict=True)
+            {"key": snapshots.key_text(found), "data": row}
+            for found, row in zip(keys, packed(matrix), strict=True)
             if found is not None
         ]
 
@@ -119,7 +119,7 @@ def _keys(engine: Engine, key: Sequence[str], told: dict[str, list[str]]) -> lis
     stored: Mapping[str, Mapping[str, Any]] = {}
     if set(key) & set(IDENTITY):
         with engine.connect().execution_options(reads_only=True) as connection:
-            stored = stored_orders(connection, told["order_id"])
+            stored = identities(connection, told["order_id"])
     columns = [
         [stored.get(order_id, {}).get(part) for order_id in told["order_id"]]
         if part in IDENTITY

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +27,75 @@ __all__ = ["Expression", "RuleSyntaxError", "compile_expression"]
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
-Reading = Callable[[Columns], Floats]
+Row = Mapping[str, float]
+Reading = Callable[[Mapping[str, Any]], Any]
+"""What a part of a rule is of given features: of columns an array, of one order's features a number."""
 
-_NULL: Floats = np.asarray(np.nan)
 
-_COMPARE: dict[type[ast.cmpop], Callable[[Floats, Floats], NDArray[np.bool_]]] = {
-    ast.Lt: np.less,
-    ast.LtE: np.less_equal,
-    ast.Gt: np.greater,
-    ast.GtE: np.greater_equal,
-    ast.Eq: np.equal,
-    ast.NotEq: np.not_equal,
+def _related(relation: Callable[[Any, Any], Any], left: Floats, right: Floats) -> Floats:
+    return np.where(np.isnan(left) | np.isnan(right), 0.5, relation(left, right))
+
+
+def _related_ones(relation: Callable[[Any, Any], Any], left: float, right: float) -> float:
+    return 0.5 if left != left or right != right else 1.0 if relation(left, right) else 0.0
+
+
+def _propagating(choose: Callable[[float, float], float], left: float, right: float) -> float:
+    return math.nan if left != left or right != right else choose(left, right)
+
+
+@dataclass(frozen=True, slots=True)
+class _Algebra:
+    """What rules are computed with: arrays for many orders, plain numbers for a few. Both say the same.
+
+    Truth is Kleene's as numbers, so that and is the smallest and or the largest: 0 false, ½ unknown, 1 true.
+    """
+
+    number: Callable[[float], Any]
+    null: Any
+    divide: Callable[[Any, Any], Any]
+    functions: Mapping[str, Callable[[Any, Any], Any]]
+    related: Callable[[Callable[[Any, Any], Any], Any, Any], Any]
+    is_null: Callable[[Any], Any]
+    both: Callable[[Any, Any], Any]
+    either: Callable[[Any, Any], Any]
+
+
+_ARRAYS = _Algebra(
+    number=lambda value: np.asarray(value, dtype=np.float64),
+    null=np.asarray(np.nan),
+    divide=lambda left, right: np.divide(left, np.where(right == 0, np.nan, right)),
+    functions={"min": np.minimum, "max": np.maximum},
+    related=_related,
+    is_null=lambda value: np.isnan(value).astype(np.float64),
+    both=np.minimum,
+    either=np.maximum,
+)
+_NUMBERS = _Algebra(
+    number=float,
+    null=math.nan,
+    divide=lambda left, right: left / right if right else math.nan,
+    functions={"min": partial(_propagating, min), "max": partial(_propagating, max)},
+    related=_related_ones,
+    is_null=lambda value: float(value != value),
+    both=min,
+    either=max,
+)
+
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
 }
-_ARITHMETIC: dict[type[ast.operator], Callable[[Floats, Floats], Floats]] = {
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any] | None] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: lambda left, right: np.divide(left, np.where(right == 0, np.nan, right)),
+    ast.Div: None,  # the algebra's own: by zero it is unknown
 }
-_FUNCTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {"min": np.minimum, "max": np.maximum}
 
 
 class RuleSyntaxError(PolicyError):
@@ -66,12 +118,18 @@ class Expression:
     text: str
     names: frozenset[str]
     _truth: Reading = field(repr=False)
+    _truth_of_one: Reading = field(repr=False)
 
     def evaluate(self, columns: Columns) -> Floats:
         """Evaluate on equally long float64 columns; a feature that is not given is null."""
         with np.errstate(invalid="ignore", divide="ignore"):
             truth = np.asarray(self._truth(columns), dtype=np.float64)
             return np.where(truth == 0.5, np.nan, truth)
+
+    def evaluate_one(self, row: Row) -> float:
+        """Evaluate on one order's features; one that is not given is null."""
+        truth: float = self._truth_of_one(row)
+        return math.nan if truth == 0.5 else truth
 
 
 def compile_expression(text: str, known: Collection[str]) -> Expression:
@@ -93,7 +151,7 @@ def compile_expression(text: str, known: Collection[str]) -> Expression:
         at = max((error.offset or 1) - 1, 0)
         raise RuleSyntaxError(f"cannot read the rule: {error.msg}", text, at, at + 1) from None
     names = _check(tree, text, known, boolean=True)
-    return Expression(text, frozenset(names), _logic(tree))
+    return Expression(text, frozenset(names), *(_logic(tree, algebra) for algebra in (_ARRAYS, _NUMBERS)))
 
 
 def _null_to_none(text: str) -> str:
@@ -128,7 +186,7 @@ def _check(node: ast.expr, text: str, known: Collection[str], *, boolean: bool) 
         case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:
             return all_of([left, right], boolean=False)
         case ast.Call(func=ast.Name(id=function), args=[_, _] as arguments, keywords=[]) if (
-            function in _FUNCTIONS
+            function in _ARRAYS.functions
         ):
             return all_of(arguments, boolean=False)
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
@@ -165,62 +223,61 @@ def _check_compare(
     return names
 
 
-def _value(node: ast.expr) -> Reading:
+def _value(node: ast.expr, algebra: _Algebra) -> Reading:
     match node:
-        case ast.Constant(value=value):
-            number = np.asarray(value, dtype=np.float64)
-            return lambda columns: number
+        case ast.Constant(value=int() | float() as value):
+            number = algebra.number(value)
+            return lambda given: number
         case ast.Name(id=name):
-            return lambda columns: columns.get(name, _NULL)
+            null = algebra.null
+            return lambda given: given.get(name, null)
         case ast.UnaryOp(operand=operand):
-            negated = _value(operand)
-            return lambda columns: -negated(columns)
+            negated = _value(operand, algebra)
+            return lambda given: -negated(given)
         case ast.BinOp(op=op, left=left, right=right):
-            return _applied(_ARITHMETIC[type(op)], _value(left), _value(right))
-        case ast.Call(func=ast.Name(id=function), args=[first, second]):
-            return _applied(_FUNCTIONS[function], _value(first), _value(second))
+            function = _ARITHMETIC[type(op)] or algebra.divide
+            return _applied(function, _value(left, algebra), _value(right, algebra))
+        case ast.Call(func=ast.Name(id=name), args=[first, second]):
+            return _applied(algebra.functions[name], _value(first, algebra), _value(second, algebra))
     raise AssertionError(ast.dump(node))
 
 
-def _applied(function: Callable[[Floats, Floats], Floats], left: Reading, right: Reading) -> Reading:
-    return lambda columns: function(left(columns), right(columns))
+def _applied(function: Callable[[Any, Any], Any], left: Reading, right: Reading) -> Reading:
+    return lambda given: function(left(given), right(given))
 
 
-def _logic(node: ast.expr) -> Reading:
-    """Kleene's logic as numbers, so that and is the smallest and or the largest: 0 false, ½ unknown, 1 true."""
+def _applied_to(function: Callable[[Any], Any], part: Reading) -> Reading:
+    return lambda given: function(part(given))
+
+
+def _logic(node: ast.expr, algebra: _Algebra) -> Reading:
     match node:
         case ast.BoolOp(op=op, values=values):
-            extreme = np.minimum if isinstance(op, ast.And) else np.maximum
-            return reduce(partial(_applied, extreme), map(_logic, values))
+            extreme = algebra.both if isinstance(op, ast.And) else algebra.either
+            return reduce(partial(_applied, extreme), (_logic(value, algebra) for value in values))
         case ast.UnaryOp(operand=operand):
-            return _opposite(_logic(operand))
+            return _opposite(_logic(operand, algebra))
         case ast.Compare(left=left, ops=ops, comparators=rights):
             pairs = zip(ops, [left, *rights], rights, strict=False)
-            return _all(_compare(op, _value(value), right) for op, value, right in pairs)
+            return _all((_compare(op, value, right, algebra) for op, value, right in pairs), algebra)
     raise AssertionError(ast.dump(node))
 
 
-def _all(parts: Iterable[Reading]) -> Reading:
-    return reduce(partial(_applied, np.minimum), parts)
+def _all(parts: Iterable[Reading], algebra: _Algebra) -> Reading:
+    return reduce(partial(_applied, algebra.both), parts)
 
 
 def _opposite(part: Reading) -> Reading:
-    return lambda columns: 1.0 - part(columns)
+    return lambda given: 1.0 - part(given)
 
 
-def _is_null(value: Reading) -> Reading:
-    return lambda columns: np.isnan(value(columns)).astype(np.float64)
-
-
-def _compare(op: ast.cmpop, value: Reading, right: ast.expr) -> Reading:
+def _compare(op: ast.cmpop, left: ast.expr, right: ast.expr, algebra: _Algebra) -> Reading:
+    value = _value(left, algebra)
     if isinstance(op, ast.Is | ast.IsNot):
-        return _is_null(value) if isinstance(op, ast.Is) else _opposite(_is_null(value))
+        unknown = _applied_to(algebra.is_null, value)
+        return unknown if isinstance(op, ast.Is) else _opposite(unknown)
     if isinstance(op, ast.In | ast.NotIn):
         assert isinstance(right, ast.Tuple | ast.List)
-        apart = _all(_compare(ast.NotEq(), value, item) for item in right.elts)
+        apart = _all((_compare(ast.NotEq(), left, item, algebra) for item in right.elts), algebra)
         return apart if isinstance(op, ast.NotIn) else _opposite(apart)
-    return _applied(partial(_related, _COMPARE[type(op)]), value, _value(right))
-
-
-def _related(relation: Callable[[Floats, Floats], NDArray[np.bool_]], left: Floats, right: Floats) -> Floats:
-    return np.where(np.isnan(left) | np.isnan(right), 0.5, relation(left, right))
+    return _applied(partial(algebra.related, _COMPARE[type(op)]), value, _value(right, algebra))

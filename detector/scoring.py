@@ -6,7 +6,7 @@ The same code scores a scan's million rows, a notebook's DataFrame and the one r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,12 +23,17 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Hits = NDArray[np.int8]
 Features = Mapping[str, Floats]
+Answers = Floats | list[float] | float
+"""What a rule says of orders: 1 fires, 0 does not, NaN abstains."""
 
 ABSTAINED = -1
 """In ``Evidence.fired``: the rule could not be judged."""
 
 ROWS_AT_ONCE = 16_384
 """Orders whose rules are judged together: what fits into a processor's cache."""
+
+FEW = 16
+"""Orders up to which rules are judged order by order."""
 
 ALLOW, REVIEW, HOLD = "allow", "review", "hold"
 
@@ -138,9 +143,10 @@ class Scorer:
         for start in range(0, count, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, count))
             part = {name: features[name][rows] for name in self.inputs if name in features}
-            part = {name: values for name, values in part.items() if not np.isnan(values).all()}
+            few = rows.stop - rows.start <= FEW
+            judge = self._each(part, rows.stop - rows.start) if few else self._together(part)
             for clause, rules in self._by_clause.items():
-                nats, own, hard, judged = self._weigh(rules, part, found.fired[rows])
+                nats, own, hard, judged = self._weigh(rules, judge, found.fired[rows])
                 nats, own = (np.where(hard, each, np.minimum(each, most)) for each in (nats, own))
                 strength = -np.expm1(-nats)
                 found.clauses[clause][rows] = np.where(judged, strength, np.nan)
@@ -149,6 +155,34 @@ class Scorer:
                 found.hard[rows] |= hard
                 found.families[rows] += judged & (strength >= fusion.family_floor)
         return found
+
+    def _together(self, features: Features) -> Callable[[int], Answers]:
+        """Rule's position → what it says of every order."""
+        known = {name: values for name, values in features.items() if not np.isnan(values).all()}
+
+        def judge(position: int) -> Answers:
+            condition = self.conditions[position]
+            silent = position in self._mute and known.keys().isdisjoint(condition.names)
+            return np.nan if silent else condition.evaluate(known)
+
+        return judge
+
+    def _each(self, features: Features, count: int) -> Callable[[int], Answers]:
+        """As ``_together``, order by order: of a few, arrays cost more than what is computed."""
+        known: list[dict[str, float]] = [{} for _ in range(count)]
+        for name, values in features.items():
+            for row, value in zip(known, values.tolist(), strict=True):
+                if value == value:
+                    row[name] = value
+
+        def judge(position: int) -> Answers:
+            condition, mute = self.conditions[position], position in self._mute
+            return [
+                np.nan if mute and row.keys().isdisjoint(condition.names) else condition.evaluate_one(row)
+                for row in known
+            ]
+
+        return judge
 
     @cached_property
     def _mute(self) -> frozenset[int]:
@@ -163,22 +197,20 @@ class Scorer:
         }
 
     def _weigh(
-        self, rules: _ClauseRules, features: Features, fired: Hits
+        self, rules: _ClauseRules, judge: Callable[[int], Answers], fired: Hits
     ) -> tuple[Floats, Floats, Flags, Flags]:
         """Nats of one clause's rules, and of those not collective; whether a hard one fired, whether any could
         be judged; fills ``fired``."""
-        answers = np.full((len(rules.positions), len(fired)), np.nan)
+        answers = np.empty((len(rules.positions), len(fired)))
         for answer, position in zip(answers, rules.positions, strict=True):
-            condition = self.conditions[position]
-            if position not in self._mute or not features.keys().isdisjoint(condition.names):
-                answer[:] = condition.evaluate(features)
+            answer[:] = judge(position)
         known, hit = ~np.isnan(answers), answers == 1
         fired[:, rules.positions] = np.where(known, hit, ABSTAINED).T
         nats, own = np.zeros(len(fired)), np.zeros(len(fired))
-        for fires, weight, single in zip(hit, rules.nats, rules.own, strict=True):
-            nats += weight * fires  # one by one: a sum's last bits depend on how it is grouped
-            own += single * fires
-        return nats, own, hit[rules.hard].any(axis=0), known.any(axis=0)
+        for rule in np.flatnonzero(hit.any(axis=1)):
+            nats += rules.nats[rule] * hit[rule]  # one by one: a sum's last bits depend on how it is grouped
+            own += rules.own[rule] * hit[rule]
+        return nats, own, np.any(hit[rules.hard], axis=0), np.any(known, axis=0)
 
     def suspicion(self, evidence: Evidence, features: Features) -> Floats:
         """What an order tells its neighbours (0–1): its own evidence, and that of the ones that ``features`` has.

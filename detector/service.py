@@ -31,13 +31,11 @@ __all__ = ["Decision", "Reason", "RowResult", "ScoreRequest", "Service", "Unknow
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
-NESTED = {
-    "items": "order_items",
-    "tracking_events": "tracking_events",
-    "shipment": "shipments",
-    "review": "reviews",
+_REPORTS = {
+    table: [(name, name.partition(".")[2]) for name in MARKET_COLUMNS if name.startswith(f"{table}.")]
+    for table in INPUT_TABLES
 }
-"""Member of an order → table of the rows in it: a list, or one row."""
+"""Table → the ``MARKET_COLUMNS`` of it, each with its column: it is noted that they are told."""
 
 
 class UnknownRecord(TrueTradeError):
@@ -78,6 +76,15 @@ class RowResult:
     decision_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """An order with what was told of it at once; rows as they are stored."""
+
+    order: Row
+    told: Told = NOTHING
+    reviews: Sequence[Row] = ()
+
+
 class Service:
     """Scores orders and keeps facts. One instance serves one process; its methods may run in threads.
 
@@ -114,8 +121,10 @@ class Service:
             claims = [request.idempotency for request in requests if request.idempotency is not None]
             answered = recall(connection, claims, now) if claims else {}
             fresh = _first_of_each_claim(requests, answered)
-            self._put_orders(connection, [request.order for request in fresh if request.store])
-            made = self._decide(connection, fresh, now)
+            tellings = [self._telling(request.order) for request in fresh]
+            kept = [request.store for request in fresh]
+            self._put_orders(connection, [one for one, keep in zip(tellings, kept, strict=True) if keep])
+            made = self._judged(connection, tellings, kept, now)
             given = {r.idempotency: d for r, d in zip(fresh, made, strict=True) if r.idempotency is not None}
             remember(connection, {claim: one.decision_id for claim, one in given.items()})
             for claim, decision_id in answered.items():
@@ -148,12 +157,13 @@ class Service:
         self, connection: Connection, table: str, rows: Sequence[Row], now: datetime
     ) -> list[RowResult]:
         if table == "orders":
-            self._put_orders(connection, rows)
+            self._put_orders(connection, [self._telling(row) for row in rows])
         else:
-            self._put(connection, table, rows)
+            self._put(connection, table, self._veiled(table, rows))
         touched = self._touched(connection, table, rows)
         stored = stored_orders(connection, {order_id for order_id in touched if order_id is not None})
-        made = self._judged(connection, list(stored.values()), [True] * len(stored), now)
+        again = [_Telling(order) for order in stored.values()]
+        made = self._judged(connection, again, [True] * len(again), now)
         by_order = {one.order_id: (one.decision_id,) for one in made}
         key = INPUT_TABLES[table].key
         return [
@@ -192,21 +202,35 @@ class Service:
         with self._engine.connect().execution_options(reads_only=True) as connection:
             return work(connection)
 
-    def _put_orders(self, connection: Connection, orders: Sequence[Row]) -> None:
+    def _telling(self, order: Row) -> _Telling:
+        """The order and what belongs to it, each row as it is stored."""
+        items = order.get("items")
+        told = Told(
+            None if items is None else self._veiled("order_items", items),
+            self._veiled("shipments", _nested(order, "shipment")),
+            self._veiled("tracking_events", _nested(order, "tracking_events")),
+        )
+        reviews = self._veiled("reviews", _nested(order, "review"))
+        return _Telling(facts.veiled(self._veil, "orders", order), told, reviews)
+
+    def _veiled(self, table: str, rows: Sequence[Row]) -> list[Row]:
+        return [facts.veiled(self._veil, table, row) for row in rows]
+
+    def _put_orders(self, connection: Connection, tellings: Sequence[_Telling]) -> None:
         """Keep orders and what belongs to them; of items, those of the last telling are the order's."""
-        self._put(connection, "orders", orders)
-        itemised = [order["order_id"] for order in orders if order.get("items") is not None]
-        facts.forget_items(connection, itemised)
-        for member, table in NESTED.items():
-            self._put(connection, table, [row for order in orders for row in _nested(order, member)])
+        self._put(connection, "orders", [one.order for one in tellings])
+        items = {one.order["order_id"]: one.told.items for one in tellings if one.told.items is not None}
+        facts.forget_items(connection, items)
+        self._put(connection, "order_items", [row for rows in items.values() for row in rows])
+        self._put(connection, "shipments", [row for one in tellings for row in one.told.shipments])
+        self._put(connection, "tracking_events", [row for one in tellings for row in one.told.events])
+        self._put(connection, "reviews", [row for one in tellings for row in one.reviews])
 
     def _put(self, connection: Connection, table: str, rows: Sequence[Row]) -> None:
-        facts.put(connection, table, [facts.veiled(self._veil, table, row) for row in rows])
-        told = {
-            name
-            for name in MARKET_COLUMNS
-            if name.startswith(f"{table}.") and any(row.get(name.split(".")[1]) is not None for row in rows)
-        }
+        if not rows:
+            return
+        facts.put(connection, table, rows)
+        told = {name for name, column in _REPORTS[table] if any(row[column] is not None for row in rows)}
         if told:
             facts.report(connection, told - facts.reported(connection))
 
@@ -219,32 +243,14 @@ class Service:
             return [orders.get(row["shipment_id"]) for row in rows]
         return [None] * len(rows)
 
-    def _decide(
-        self, connection: Connection, requests: Sequence[ScoreRequest], now: datetime
-    ) -> list[Decision]:
-        """Decide on what is stored by now; dry runs come with their own facts, and are not kept."""
-        orders = [facts.veiled(self._veil, "orders", request.order) for request in requests]
-        told = Told(*(self._told(requests, member) for member in ("items", "shipment", "tracking_events")))
-        return self._judged(connection, orders, [request.store for request in requests], now, told)
-
-    def _told(self, requests: Sequence[ScoreRequest], member: str) -> list[Row]:
-        dry = [request.order for request in requests if not request.store]
-        return [
-            facts.veiled(self._veil, NESTED[member], row) for order in dry for row in _nested(order, member)
-        ]
-
     def _judged(
-        self,
-        connection: Connection,
-        orders: Sequence[Row],
-        kept: Sequence[bool],
-        now: datetime,
-        told: Told = NOTHING,
+        self, connection: Connection, tellings: Sequence[_Telling], kept: Sequence[bool], now: datetime
     ) -> list[Decision]:
-        """Judge orders (stored rows) and store the decisions that are to be ``kept``."""
-        if not orders:
+        """Judge orders on what is stored by now and what was told with each; store the decisions to be ``kept``."""
+        if not tellings:
             return []
-        judged = self._judge.judge(connection, orders, now, told)
+        orders = [one.order for one in tellings]
+        judged = self._judge.judge(connection, orders, now, [one.told for one in tellings])
         made = self._decisions(orders, judged, now)
         rows = [position for position, keep in enumerate(kept) if keep]
         decisions.keep(connection, [made[row] for row in rows], judged.features[rows], self._feature_set)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -158,17 +158,25 @@ class Expected:
     clauses: dict[str, np.ndarray]
 
 
-def expected(day: Day, policy: Policy, decided_at: dict[str, datetime]) -> Expected:
-    """What the batch says at the day's end of orders that were last looked at then."""
-    scorer = Scorer(policy.detection, policy.rule)
+@contextmanager
+def computed(day: Day) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The batch's features of all that was known at the day's end."""
     with closing(duckdb.connect()) as con:
         ingest(day.market, con)
         forget_after(con, day.ends)
         compute_features(con, day.ends)
-        ids = [order_id for (order_id,) in con.sql("SELECT order_id FROM orders ORDER BY o").fetchall()]
-        end = day.ends.replace(tzinfo=UTC)
-        seen_at = np.array([decided_at.get(order_id, end).timestamp() for order_id in ids])
-        features, scores = score_as_of(con, seen_at, day.out, scorer, day.bundle.models[ORDERS_MODEL])
+        yield con
+
+
+def expected(
+    con: duckdb.DuckDBPyConnection, day: Day, policy: Policy, decided_at: Mapping[str, datetime]
+) -> Expected:
+    """What the batch (``computed``) says at the day's end of orders that were last looked at then."""
+    scorer = Scorer(policy.detection, policy.rule)
+    ids = [order_id for (order_id,) in con.sql("SELECT order_id FROM orders ORDER BY o").fetchall()]
+    end = day.ends.replace(tzinfo=UTC)
+    seen_at = np.array([decided_at.get(order_id, end).timestamp() for order_id in ids])
+    features, scores = score_as_of(con, seen_at, day.out, scorer, day.bundle.models[ORDERS_MODEL])
     unknown = np.full(len(ids), np.nan)
     return Expected(
         {order_id: row for row, order_id in enumerate(ids)},
@@ -179,3 +187,31 @@ def expected(day: Day, policy: Policy, decided_at: dict[str, datetime]) -> Expec
         scores.decision,
         scores.evidence.clauses,
     )
+
+
+class Decided(Protocol):
+    """A decision as the service makes it, or as its answer tells it."""
+
+    decision: Any
+    score: Any
+    rule_score: Any
+    anomaly_score: Any
+    clauses: Any
+
+
+def assert_same(batch: Expected, order_id: str, decided: Decided, known: Mapping[str, float]) -> None:
+    """A decision, and the features it was made on, are what the batch says of the order."""
+    row = batch.at[order_id]
+    for name, column in batch.features.items():
+        value = known.get(name, np.nan)
+        same = np.isclose(value, column[row], rtol=1e-9, atol=1e-9, equal_nan=True)
+        assert same, (order_id, name, value, column[row])
+    for name in ("score", "rule_score", "anomaly_score"):
+        assert abs(getattr(decided, name) - getattr(batch, name)[row]) <= 1e-9, (order_id, name)
+    assert decided.decision == batch.decision[row], order_id
+    for clause, value in decided.clauses.items():
+        found = batch.clauses[clause][row]
+        assert np.isclose(np.nan if value is None else value, found, rtol=0, atol=1e-9, equal_nan=True), (
+            order_id,
+            clause,
+        )

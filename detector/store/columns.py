@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import JSON, BigInteger, ColumnElement, Connection, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["METADATA", "Instant", "Json", "by_bytes", "from_micros", "to_micros"]
+__all__ = ["METADATA", "Instant", "Json", "by_bytes", "from_micros", "json_text", "to_micros"]
 
 METADATA = MetaData(
     naming_convention={
@@ -56,6 +57,15 @@ class Instant(TypeDecorator[datetime]):
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A JSON document."""
+
+
+def json_text(value: Any) -> str:
+    """How a JSON document is written.
+
+    >>> json_text({"a": [1, None, "ü"]})
+    '{"a":[1,null,"ü"]}'
+    """
+    return to_json(value).decode()
 
 
 def by_bytes(connection: Connection, column: ColumnElement[str]) -> ColumnElement[str]:

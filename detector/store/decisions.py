@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, Connection, Double, Index, LargeBinary, Row, Table, Text, insert, select
 
 from detector.scoring import Reason
-from detector.store.columns import METADATA, Instant, Json
+from detector.store.columns import METADATA, Instant, Json, json_text, to_micros
 from detector.store.facts import insert_new
 from detector.store.prepared import Prepared
-from detector.store.vectors import pack, unpack
+from detector.store.vectors import pack_rows, unpack
 
 __all__ = ["Decision", "Versions", "decision", "decisions_of", "decisions_until", "feature_set", "keep"]
 
@@ -95,26 +95,29 @@ def keep(
     connection: Connection, decisions: Sequence[Decision], features: NDArray[np.float64], names: str
 ) -> None:
     """Store decisions; ``features`` has a row for each, in the order of the feature set ``names``."""
+    versions = {
+        made_with: json_text(_members(made_with)) for made_with in {one.versions for one in decisions}
+    }
     rows = [
-        {
-            "decision_id": one.decision_id,
-            "order_id": one.order_id,
-            "seller_id": one.seller_id,
-            "decided_at": one.decided_at,
-            "score": one.score,
-            "decision": one.decision,
-            "anomaly_score": one.anomaly_score,
-            "rule_score": one.rule_score,
-            "clauses": dict(one.clauses),
-            "reasons": [_members(reason) for reason in one.reasons],
-            "ring_id": one.ring_id,
-            "versions": _members(one.versions),
-            "feature_set": names,
-            "features": pack(values),
-        }
-        for one, values in zip(decisions, features, strict=True)
+        (
+            one.decision_id,
+            one.order_id,
+            one.seller_id,
+            to_micros(one.decided_at),
+            one.score,
+            one.decision,
+            one.anomaly_score,
+            one.rule_score,
+            json_text(one.clauses),
+            json_text([_members(reason) for reason in one.reasons]),
+            one.ring_id,
+            versions[one.versions],
+            names,
+            values,
+        )
+        for one, values in zip(decisions, pack_rows(features), strict=True)
     ]
-    _inserting(connection.dialect.name).run(connection, rows)
+    _inserting(connection.dialect.name).run_tuples(connection, rows)
 
 
 @cache
@@ -154,7 +157,7 @@ def features_of(connection: Connection, decision_id: str) -> dict[str, float]:
     row = connection.execute(wanted.where(DECISIONS.c.decision_id == decision_id)).first()
     if row is None:
         return {}
-    known = zip(row.names, unpack(row.features).tolist(), strict=True)
+    known = zip(row.names, unpack(row.features, len(row.names)).tolist(), strict=True)
     return {name: value for name, value in known if value == value}
 
 

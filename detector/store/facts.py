@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeEngine
 from detector import contract
 from detector.pseudonym import IDENTITY_COLUMNS, Veil
 from detector.store.columns import METADATA, Instant
-from detector.store.prepared import Prepared
+from detector.store.prepared import Prepared, Question
 from features.velocity import AGGREGATES
 
 __all__ = [
@@ -113,10 +113,12 @@ REPORTED = Table("reported", METADATA, Column("fact", Text, primary_key=True))
 
 def reported(connection: Connection) -> set[str]:
     """The facts (``table.column``, or ``table``) that the market has told at least once."""
-    return set(connection.scalars(_REPORTED))
+    return {fact for (fact,) in _reported(connection.dialect.name).ask(connection, [()])[0]}
 
 
-_REPORTED = select(REPORTED.c.fact)
+@cache
+def _reported(dialect: str) -> Question:
+    return Question(dialect, select(REPORTED.c.fact), ())
 
 
 def report(connection: Connection, facts: Iterable[str]) -> None:

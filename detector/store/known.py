@@ -1,30 +1,31 @@
-"""What the store knows of some orders, read for scoring: a handful of statements for any number of them."""
+"""What the store knows of some orders, read for scoring by the key of each."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON as Document
-from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from detector.pseudonym import Veil
 from detector.store.facts import FACTS
+from detector.store.prepared import Question
+from features.keys import IDENTITY
 from features.online import OrderFacts
+from features.parcels import PLACE
 
-__all__ = ["NOTHING", "Told", "order_facts", "orders_of_shipments", "stored_orders"]
+__all__ = ["NOTHING", "Told", "identities", "order_facts", "orders_of_shipments", "stored_orders"]
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Facts of orders that are told with a request but not stored, as stored rows; by contract table."""
+    """What was told together with an order, as stored rows. ``items`` None: they were not told."""
 
-    items: Sequence[Row] = ()
+    items: Sequence[Row] | None = None
     shipments: Sequence[Row] = ()
     events: Sequence[Row] = ()
 
@@ -32,66 +33,83 @@ class Told:
 NOTHING = Told()
 
 
-def among(column: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
-    """Whether the column is among the parameter ``ids``, a JSON list: one statement for any number of ids."""
-    ids = bindparam("ids", type_=Text)
-    if dialect == "sqlite":
-        return column.in_(select(func.json_each(ids).table_valued("value").c.value))
-    return column.in_(select(func.json_array_elements_text(cast(ids, Document))))
-
-
-def stored_orders(connection: Connection, order_ids: Collection[str]) -> dict[str, Row]:
+def stored_orders(connection: Connection, order_ids: Iterable[str]) -> dict[str, Row]:
     """The stored orders of those ids."""
-    return {row["order_id"]: row for row in _read(connection, "orders", "order_id", order_ids)}
+    return {order_id: rows[0] for order_id, rows in _read(connection, "orders", order_ids).items() if rows}
 
 
-def orders_of_shipments(connection: Connection, shipment_ids: Collection[str]) -> dict[str, str | None]:
+def identities(connection: Connection, order_ids: Iterable[str]) -> dict[str, Row]:
+    """The identity values of stored orders that snapshots are looked up by, as they are stored."""
+    return {
+        order_id: rows[0] for order_id, rows in _read(connection, "identities", order_ids).items() if rows
+    }
+
+
+def orders_of_shipments(connection: Connection, shipment_ids: Iterable[str]) -> dict[str, str | None]:
     """Shipment id → order id, of those that are stored."""
-    found = _read(connection, "shipments", "shipment_id", shipment_ids)
-    return {row["shipment_id"]: row["order_id"] for row in found}
+    found = _read(connection, "shipments", shipment_ids)
+    return {shipment_id: rows[0]["order_id"] for shipment_id, rows in found.items() if rows}
 
 
 def order_facts(
-    connection: Connection, orders: Sequence[Row], veil: Veil, told: Told = NOTHING
+    connection: Connection, orders: Sequence[Row], veil: Veil, told: Sequence[Told]
 ) -> OrderFacts:
     """Everything that the row features of these orders (stored rows) need; names are opened for comparison.
 
-    ``told`` rows stand in for stored ones of the same key.
+    What was ``told`` with an order stands in for stored rows of the same key, for this order alone.
     """
-    at = _positions(order["order_id"] for order in orders)
-    found = _merged(_read(connection, "shipments", "order_id", at), told.shipments, "shipment_id")
-    shipments = [{**row, "o": o} for row in found for o in at.get(row["order_id"], ())]
-    of = _positions(row["shipment_id"] for row in shipments)
-    stored = _read(connection, "tracking_events", "shipment_id", of)
-    found = _merged(stored, told.events, "shipment_id", "event_at", "status")
-    events = [{**row, "s": s} for row in found for s in of.get(row["shipment_id"], ())]
-    itemised = {row["order_id"] for row in told.items}
-    stored = _read(
-        connection, "order_items", "order_id", [order_id for order_id in at if order_id not in itemised]
-    )
-    lines = [{**row, "o": o} for row in [*stored, *told.items] for o in at[row["order_id"]]]
-    products = _by(connection, "products", "product_id", (row["product_id"] for row in lines))
-    buyers = _by(connection, "buyers", "buyer_id", (row["buyer_id"] for row in orders))
-    shops = _by(connection, "sellers", "seller_id", (orders[row["o"]]["seller_id"] for row in shipments))
+    shipments = _shipments(connection, orders, told)
+    lines = _lines(connection, orders, told)
+    products = _read(connection, "products", {row["product_id"] for row in lines})
+    buyers = _read(connection, "buyers", {row["buyer_id"] for row in orders})
+    shipped = {row["o"] for row in shipments}
+    shops = _read(connection, "sellers", {orders[o]["seller_id"] for o in shipped})
     return OrderFacts(
-        orders=[_opened(row, "recipient_name", veil) for row in orders] if shipments else orders,
+        orders=[
+            _opened(row, "recipient_name", veil) if o in shipped else row for o, row in enumerate(orders)
+        ],
         shipments=shipments,
-        events=[_opened(row, "signed_by", veil) for row in events],
-        lines=[{**_GOODS, **products.get(row["product_id"], {}), **row} for row in lines],
-        registered_at=[buyers.get(row["buyer_id"], {}).get("registered_at") for row in orders],
-        warehouse=[shops.get(row["seller_id"], {}) for row in orders],
+        events=[_opened(row, "signed_by", veil) for row in _events(connection, shipments, told)],
+        lines=[{**_GOODS, **_first(products, row["product_id"]), **row} for row in lines],
+        registered_at=[_first(buyers, row["buyer_id"]).get("registered_at") for row in orders],
+        warehouse=[_first(shops, row["seller_id"]) for row in orders],
     )
+
+
+def _shipments(connection: Connection, orders: Sequence[Row], told: Sequence[Told]) -> list[Row]:
+    stored = _read(connection, "shipments of order", {order["order_id"] for order in orders})
+    return [
+        {**row, "o": o}
+        for o, (order, own) in enumerate(zip(orders, told, strict=True))
+        for row in _merged(stored[order["order_id"]], own.shipments, "shipment_id")
+    ]
+
+
+def _events(connection: Connection, shipments: Sequence[Row], told: Sequence[Told]) -> list[Row]:
+    stored = _read(connection, "tracking_events", {row["shipment_id"] for row in shipments})
+    return [
+        {**row, "s": s}
+        for s, shipment in enumerate(shipments)
+        for row in _merged(
+            stored[shipment["shipment_id"]],
+            [row for row in told[shipment["o"]].events if row["shipment_id"] == shipment["shipment_id"]],
+            "event_at",
+            "status",
+        )
+    ]
+
+
+def _lines(connection: Connection, orders: Sequence[Row], told: Sequence[Told]) -> list[Row]:
+    untold = {order["order_id"] for order, own in zip(orders, told, strict=True) if own.items is None}
+    stored = _read(connection, "order_items", untold)
+    return [
+        {**row, "o": o}
+        for o, (order, own) in enumerate(zip(orders, told, strict=True))
+        for row in (stored[order["order_id"]] if own.items is None else own.items)
+    ]
 
 
 _GOODS = {"weight_g": None, "category": None}
-
-
-def _positions(ids: Iterable[str]) -> dict[str, list[int]]:
-    """Where each id stands; an order may be asked for twice at once."""
-    found: dict[str, list[int]] = {}
-    for position, one in enumerate(ids):
-        found.setdefault(one, []).append(position)
-    return found
 
 
 def _opened(row: Row, name: str, veil: Veil) -> Row:
@@ -99,27 +117,47 @@ def _opened(row: Row, name: str, veil: Veil) -> Row:
     return row if sealed is None else {**row, name: veil.opened(sealed)}
 
 
-def _merged(stored: Iterable[Row], told: Iterable[Row], *key: str) -> list[Row]:
+def _merged(stored: Sequence[Row], told: Sequence[Row], *key: str) -> Sequence[Row]:
     """Both, the told one of two with one key; in the order of the keys."""
+    if not stored and not told:
+        return ()
     rows = {tuple(row[part] for part in key): row for rows in (stored, told) for row in rows}
     return [rows[found] for found in sorted(rows)]
 
 
-def _by(connection: Connection, table: str, key: str, values: Iterable[str | None]) -> dict[str, Row]:
-    wanted = {value for value in values if value is not None}
-    return {row[key]: row for row in _read(connection, table, key, wanted)}
+def _first(found: Mapping[str, Sequence[Row]], key: str | None) -> Row:
+    rows = found.get(key) if key is not None else None
+    return rows[0] if rows else {}
 
 
-def _read(connection: Connection, table: str, column: str, ids: Collection[str]) -> Sequence[Row]:
-    """Stored rows whose ``column`` is one of ``ids``."""
-    if not ids:
-        return []
-    found = connection.execute(
-        _by_ids(connection.dialect.name, table, column), {"ids": json.dumps(list(ids))}
-    )
-    return [dict(row) for row in found.mappings()]
+def _read(connection: Connection, name: str, ids: Iterable[str | None]) -> dict[str, list[Row]]:
+    """Stored rows of each id, by a question of ``_ASKED``."""
+    known = [one for one in ids if one is not None]
+    columns, question = _question(connection.dialect.name, name)
+    found = question.ask(connection, [(one,) for one in known])
+    return {
+        one: [dict(zip(columns, row, strict=True)) for row in rows]
+        for one, rows in zip(known, found, strict=True)
+    }
+
+
+_ASKED: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "orders": ("orders", "order_id", ()),
+    "identities": ("orders", "order_id", IDENTITY),
+    "shipments": ("shipments", "shipment_id", ()),
+    "shipments of order": ("shipments", "order_id", ()),
+    "tracking_events": ("tracking_events", "shipment_id", ()),
+    "order_items": ("order_items", "order_id", ("order_id", "product_id", "quantity")),
+    "products": ("products", "product_id", ("weight_g", "category")),
+    "buyers": ("buyers", "buyer_id", ("registered_at",)),
+    "sellers": ("sellers", "seller_id", PLACE),
+}
+"""Question → contract table, the column that it asks by, the columns that are wanted (none named: all)."""
 
 
 @cache
-def _by_ids(dialect: str, table: str, column: str) -> Select[Any]:
-    return select(FACTS[table]).where(among(FACTS[table].c[column], dialect))
+def _question(dialect: str, name: str) -> tuple[tuple[str, ...], Question]:
+    table, by, wanted = _ASKED[name]
+    columns = wanted or tuple(FACTS[table].c.keys())
+    statement = select(*(FACTS[table].c[one] for one in columns)).where(FACTS[table].c[by] == bindparam(by))
+    return columns, Question(dialect, statement, (by,))

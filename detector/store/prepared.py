@@ -1,22 +1,44 @@
-"""Statements made once and run for many rows by the driver alone: SQLAlchemy's work per row costs more than theirs."""
+"""Statements made once and run many times by the driver alone: SQLAlchemy's work per row costs more than theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Insert
+from sqlalchemy import Connection, Delete, Insert, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ["Prepared"]
+from detector.store.columns import json_text
+
+__all__ = ["Prepared", "Question", "driver_cursor"]
 
 _DIALECTS: dict[str, Dialect] = {
-    "sqlite": SQLiteDialect_pysqlite(),
-    "postgresql": PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
+    "sqlite": SQLiteDialect_pysqlite(json_serializer=json_text),
+    "postgresql": PGDialect_psycopg(paramstyle="format", json_serializer=json_text),  # type: ignore[no-untyped-call]
 }
 """As ``detector.store.database`` connects them, with parameters by position."""
+
+_DOUBLE = 701
+"""PostgreSQL's number of its double: of all columns only those of decimals and doubles are read by number."""
+
+
+@contextmanager
+def driver_cursor(connection: Connection, statement: str) -> Iterator[Any]:
+    """The driver's own cursor inside the connection's transaction, for ``statement``; its errors are SQLAlchemy's."""
+    if not connection.in_transaction():
+        connection.begin()
+    dbapi: Any = connection.dialect.dbapi
+    with closing(connection.connection.cursor()) as cursor:
+        try:
+            yield cursor
+        except dbapi.Error as error:
+            raise DBAPIError.instance(
+                statement, None, error, dbapi.Error, dialect=connection.dialect
+            ) from error
 
 
 class Prepared:
@@ -27,14 +49,18 @@ class Prepared:
         compiled = statement.compile(dialect=spoken)
         assert compiled.positiontup is not None  # both dialects count their parameters
         self._text, self._names = str(compiled), tuple(compiled.positiontup)
-        self._kept: list[Callable[[Any], Any] | None] = [
-            compiled.binds[name].type.dialect_impl(spoken).bind_processor(spoken) for name in self._names
-        ]
+        kept = (compiled.binds[name].type.dialect_impl(spoken).bind_processor(spoken) for name in self._names)
+        self._kept: list[Callable[[Any], Any] | None] = list(kept)
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run it for each row, which has a value for each parameter; without rows nothing happens."""
+        self.run_tuples(connection, self._parameters(rows))
+
+    def run_tuples(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        """Run it for rows of the driver's own values, in the order of the statement's columns."""
         if rows:
-            connection.exec_driver_sql(self._text, self._parameters(rows))
+            with driver_cursor(connection, self._text) as cursor:
+                cursor.executemany(self._text, rows)
 
     def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         columns = [
@@ -42,3 +68,49 @@ class Prepared:
             for name, keep in zip(self._names, self._kept, strict=True)
         ]
         return list(zip(*columns, strict=True))
+
+
+class Question:
+    """A select that is asked for many keys at once: one answer, a list of rows, for each.
+
+    Parameters
+    ----------
+    names
+        Its parameters in the order in which they are given.
+    """
+
+    def __init__(self, dialect: str, statement: Select[*tuple[Any, ...]], names: Sequence[str]) -> None:
+        spoken = _DIALECTS[dialect]
+        compiled = statement.compile(dialect=spoken)
+        assert compiled.positiontup == list(names), compiled.positiontup
+        self._text = str(compiled)
+        types = [column.type.dialect_impl(spoken) for column in statement.selected_columns]
+        reads = [kind.result_processor(spoken, _DOUBLE) for kind in types]
+        self._read = [(at, read) for at, read in enumerate(reads) if read is not None]
+
+    def ask(self, connection: Connection, keys: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
+        """The rows that answer each of ``keys``, which are the driver's own values."""
+        if not keys:
+            return []
+        with driver_cursor(connection, self._text) as cursor:
+            if connection.dialect.name == "postgresql":
+                found = _pipelined(cursor, self._text, keys)
+            else:
+                execute = cursor.execute
+                found = [execute(self._text, key).fetchall() for key in keys]
+        return [[self._row(row) for row in rows] for rows in found] if self._read else found
+
+    def _row(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        values = list(row)
+        for at, read in self._read:
+            values[at] = read(values[at])
+        return tuple(values)
+
+
+def _pipelined(cursor: Any, text: str, keys: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
+    """All keys in one journey to the server."""
+    cursor.executemany(text, keys, returning=True)
+    found = [cursor.fetchall()]
+    while cursor.nextset():
+        found.append(cursor.fetchall())
+    return found

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,10 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Select,
     Table,
     Text,
-    and_,
     bindparam,
+    cast,
     false,
     func,
     insert,
@@ -35,9 +34,9 @@ from sqlalchemy import (
     update,
 )
 
-from detector.store.columns import METADATA, Instant, Json
-from detector.store.lookups import json_rows
-from detector.store.vectors import unpack
+from detector.store.columns import METADATA, Instant, Json, json_text
+from detector.store.prepared import Question
+from detector.store.vectors import unpacked
 
 __all__ = [
     "Snapshot",
@@ -129,14 +128,28 @@ class Snapshot:
 
 def current(connection: Connection) -> Snapshot | None:
     """The snapshot in force, None before the first one is published."""
-    row = connection.execute(_IN_FORCE).first()
-    if row is None:
-        return None
-    groups = (Group(number, tuple(key), tuple(names)) for number, (key, names) in enumerate(row.groups))
-    return Snapshot(row.generation, row.as_of, row.published_at, tuple(groups))
+    for row in _in_force(connection.dialect.name).ask(connection, [()])[0]:
+        return _snapshot(*row)
+    return None
 
 
-_IN_FORCE = select(SNAPSHOTS).where(SNAPSHOTS.c.in_force)
+@cache
+def _in_force(dialect: str) -> Question:
+    told = (
+        SNAPSHOTS.c.generation,
+        SNAPSHOTS.c.as_of,
+        SNAPSHOTS.c.published_at,
+        cast(SNAPSHOTS.c.groups, Text),
+    )
+    return Question(dialect, select(*told).where(SNAPSHOTS.c.in_force), ())
+
+
+@lru_cache(maxsize=2)
+def _snapshot(generation: int, as_of: datetime, published_at: datetime, groups: str) -> Snapshot:
+    found = (
+        Group(number, tuple(key), tuple(names)) for number, (key, names) in enumerate(json.loads(groups))
+    )
+    return Snapshot(generation, as_of, published_at, tuple(found))
 
 
 def key_text(parts: Sequence[str]) -> str:
@@ -145,10 +158,7 @@ def key_text(parts: Sequence[str]) -> str:
     >>> key_text(["a b", "c"])
     '["a b","c"]'
     """
-    return _compact(parts)
-
-
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    return json_text(parts)
 
 
 def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> dict[str, Floats]:
@@ -164,53 +174,52 @@ def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> d
     dict of float64 arrays, shape (orders,)
         Feature name → values, NaN where the snapshot knows none.
     """
-    asked = [
-        {"i": i, "n": group.number, "k": key_text([row[part] for part in group.key])}
-        for i, row in enumerate(keys)
-        for group in snapshot.groups
-        if all(row.get(part) is not None for part in group.key)
-    ]
-    tables = [np.full((len(group.names), len(keys)), np.nan) for group in snapshot.groups]
-    parameters = {"generation_": snapshot.generation, "rows": json.dumps(asked)}
-    for i, number, data in connection.execute(_lookup(connection.dialect.name), parameters):
-        tables[number][:, i] = unpack(data)
-    return {
-        name: row
-        for group, table in zip(snapshot.groups, tables, strict=True)
-        for name, row in zip(group.names, table, strict=True)
+    texts = [_key_texts(group.key, keys) for group in snapshot.groups]
+    wanted = {
+        (snapshot.generation, group.number, text): None
+        for group, column in zip(snapshot.groups, texts, strict=True)
+        for text in column
+        if text is not None
     }
+    answers = _lookup(connection.dialect.name).ask(connection, list(wanted))
+    data = {key: rows[0][0] for key, rows in zip(wanted, answers, strict=True) if rows}
+    found: dict[str, Floats] = {}
+    for group, column in zip(snapshot.groups, texts, strict=True):
+        table = np.full((len(keys), len(group.names)), np.nan)
+        asked = [(i, (snapshot.generation, group.number, text)) for i, text in enumerate(column) if text]
+        known = [(i, data[key]) for i, key in asked if key in data]
+        if known:
+            table[[i for i, _ in known]] = unpacked([row for _, row in known], len(group.names))
+        found.update(zip(group.names, table.T, strict=True))
+    return found
+
+
+def _key_texts(key: Sequence[str], rows: Sequence[Row]) -> list[str | None]:
+    """The text of each order's key, None where a part of it is null."""
+    parts: list[list[Any]] = [[row.get(part) for part in key] for row in rows]
+    return [None if None in found else key_text(found) for found in parts]
 
 
 @cache
-def _lookup(dialect: str) -> Select[Any]:
-    asked = json_rows(dialect, "asked", "rows", {"i": Integer, "n": Integer, "k": Text})
-    same = and_(
-        VALUES.c.generation == bindparam("generation_"),
-        VALUES.c.number == asked.c.n,
-        VALUES.c.key == asked.c.k,
+def _lookup(dialect: str) -> Question:
+    names = ("generation", "number", "key")
+    return Question(
+        dialect, select(VALUES.c.data).where(*(VALUES.c[name] == bindparam(name) for name in names)), names
     )
-    return select(asked.c.i, asked.c.n, VALUES.c.data).select_from(asked.join(VALUES, same))
 
 
 def ring_of_pairs(connection: Connection, snapshot: Snapshot, orders: Sequence[Row]) -> list[str | None]:
     """The ring of each order's buyer and seller, None where they are in none."""
-    asked = [{"i": i, "b": row["buyer_id"], "s": row["seller_id"]} for i, row in enumerate(orders)]
-    parameters = {"generation_": snapshot.generation, "rows": json.dumps(asked)}
-    rings: list[str | None] = [None] * len(orders)
-    for i, ring_id in connection.execute(_pair_lookup(connection.dialect.name), parameters):
-        rings[i] = ring_id
-    return rings
+    asked = [(snapshot.generation, row["buyer_id"], row["seller_id"]) for row in orders]
+    found = _pair_lookup(connection.dialect.name).ask(connection, asked)
+    return [rows[0][0] if rows else None for rows in found]
 
 
 @cache
-def _pair_lookup(dialect: str) -> Select[Any]:
-    asked = json_rows(dialect, "asked", "rows", {"i": Integer, "b": Text, "s": Text})
-    same = and_(
-        RING_PAIRS.c.generation == bindparam("generation_"),
-        RING_PAIRS.c.buyer_id == asked.c.b,
-        RING_PAIRS.c.seller_id == asked.c.s,
-    )
-    return select(asked.c.i, RING_PAIRS.c.ring_id).select_from(asked.join(RING_PAIRS, same))
+def _pair_lookup(dialect: str) -> Question:
+    names = ("generation", "buyer_id", "seller_id")
+    same = (RING_PAIRS.c[name] == bindparam(name) for name in names)
+    return Question(dialect, select(RING_PAIRS.c.ring_id).where(*same), names)
 
 
 def seller(connection: Connection, snapshot: Snapshot, seller_id: str) -> Row | None:

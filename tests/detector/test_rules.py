@@ -131,6 +131,8 @@ def test_rules_are_kleene_logic(text: str, rows: list[tuple[float | None, ...]])
     tree = ast.parse(text.replace("null", "None"), mode="eval").body
     expected = [Kleene(dict(zip(NAMES, row, strict=True))).truth(tree) for row in rows]
     assert [None if math.isnan(value) else bool(value) for value in found] == expected
+    one_by_one = [rule.evaluate_one({n: v[at] for n, v in columns.items()}) for at in range(len(rows))]
+    assert [None if math.isnan(value) else bool(value) for value in one_by_one] == expected
 
 
 @pytest.mark.parametrize(

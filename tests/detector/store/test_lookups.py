@@ -16,8 +16,8 @@ from velocity_oracle import window_values as oracle
 
 from detector.pseudonym import Veil
 from detector.store.facts import put, veiled
-from detector.store.lookups import _statement, window_values
-from features.velocity import HOT_KEY_LIMIT
+from detector.store.lookups import latest_orders, window_values
+from features.velocity import AGGREGATES, HOT_KEY_LIMIT
 
 VEIL = Veil(b"a key of the tests, 32 bytes long")
 
@@ -91,13 +91,32 @@ def test_every_reading_uses_an_index(store: Engine) -> None:
     """No look-up reads more than a key's own orders."""
     if store.dialect.name != "sqlite":
         pytest.skip("PostgreSQL plans by its statistics; an empty table tells nothing")
-    statement = _statement("sqlite").compile(dialect=store.dialect)
     with store.connect() as connection:
-        plan = connection.execute(
-            text(f"EXPLAIN QUERY PLAN {statement}".replace("?", ":rows")), {"rows": "[]"}
+        for key in sorted({aggregate.key for aggregate in AGGREGATES}):
+            columns = {a.column for a in AGGREGATES if a.key == key and a.column}
+            statement = latest_orders(key[0], key[1:], sorted(columns)).compile(dialect=store.dialect)
+            parameters = dict.fromkeys(key, "") | {"since": 0, "until": 0}
+            plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}".replace("?", "0")), parameters)
+            steps = [row.detail for row in plan]
+            assert len(steps) == 1, steps
+            assert steps[0].startswith("SEARCH orders USING COVERING INDEX"), steps
+            assert "created_at>? AND created_at<?" in steps[0], steps
+
+
+def test_a_hot_buyer_s_orders_at_one_shop_are_still_counted(store: Engine) -> None:
+    """The shop's orders lie deeper than the limit of the buyer's; money of a rare currency too."""
+    rare = [
+        an_order(order_id=f"r{n}", buyer_id="b1", seller_id="s9", currency="SEK", created_at=at(seconds=n))
+        for n in range(3)
+    ]
+    rows = [
+        an_order(
+            order_id=f"o{n:04d}", buyer_id="b1", seller_id=f"s{n % 3}", created_at=at(minutes=1, seconds=n)
         )
-        steps = [row.detail for row in plan]
-    readings = [step for step in steps if "orders" in step]
-    assert len(readings) == 9
-    assert all(step.startswith("SEARCH orders USING") and "created_at<?" in step for step in readings)
-    assert not [step for step in steps if "TEMP B-TREE FOR ORDER BY" in step]
+        for n in range(HOT_KEY_LIMIT + 5)
+    ]
+    last = an_order(order_id="z", buyer_id="b1", seller_id="s9", currency="SEK", created_at=at(hours=2))
+    found = looked_up(store, [*rare, *rows, last])
+    assert found == oracle([*rare, *rows, last], HOT_KEY_LIMIT)
+    assert (found["z"]["buyer_seller_orders_24h"], found["z"]["buyer_orders_24h"]) == (3, HOT_KEY_LIMIT)
+    assert found["z"]["buyer_total_minor_30d"] == sum(row["total_minor"] for row in rare)
