@@ -1,135 +1,201 @@
 """100,000 sellers with a million events: how long ``enforce due`` and the state of one seller take.
 
-    python -m benchmarks.enforcement [SELLERS]
+    python -m benchmarks.enforcement [--sellers N]
 
-The events are those of real commands, decided once for each day of a month and copied under other ids.
-Prints wall and CPU seconds on SQLite in a temporary folder.
+Thirty sellers are made by real commands through the desk, one for each day of a month; SQL copies all their
+rows under other ids, on SQLite in a temporary folder. Measured with a tenth of the sellers and with all, each
+in a process of its own, so that its peak memory is its own; the growth is the larger against the smaller, 10
+is linear.
 """
 
 from __future__ import annotations
 
-import sys
+import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from statistics import quantiles
 
-from sqlalchemy import Engine, insert
+import pandas as pd
+import typer
+from sqlalchemy import JSON, Connection, Engine, Table, Text, delete, func, select, text, update
 
-from detector.desk.desk import Desk
+from detector.desk.desk import Desk, Receipt
 from detector.desk.due import send_due
 from detector.desk.rebuild import rebuild
-from detector.enforcement.book import Book
-from detector.enforcement.codec import event_type, write_event
+from detector.enforcement.commands import Command
 from detector.enforcement.parse import parse_command
-from detector.enforcement.refusals import Refusal
 from detector.policy.loader import load_policy
+from detector.store.case_files import FILES
 from detector.store.database import connect, upgrade
+from detector.store.endpoints import add_endpoint
 from detector.store.events import EVENTS, STREAMS
+from detector.store.messages import MESSAGES
+from detector.store.outbox import DELIVERIES
+from detector.store.projections import DUE, PROJECTIONS
 
 START = datetime(2024, 3, 1, 12, tzinfo=UTC)
 DAYS = 30
+USUAL_DAY = START + timedelta(days=35)
+"""Windows close, measures end, and reminders are due on it."""
+MUCH_LATER = START + timedelta(days=400)
+"""Everything is due."""
 MARK = "#"
-"""Stands for the seller's number in the ids of a story."""
-T = TypeVar("T")
+"""Stands for the number of the copy in the ids of a seller."""
+ASKED = 500
 
 
-def story(at: datetime) -> list[dict[str, object]]:
+def main(sellers: int = 100_000) -> None:
+    """Print seconds, milliseconds and peak memory for both sizes, and the growth."""
+    figures = {}
+    for size in (sellers // 10, sellers):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own_process:
+            figures[f"{size:,} sellers"] = own_process.submit(measured, size).result()
+    made = pd.DataFrame(figures)
+    print(made.assign(growth=made.iloc[:, 1] / made.iloc[:, 0]).to_string(float_format="{:,.2f}".format))
+
+
+def measured(sellers: int) -> dict[str, float]:
+    """Every figure for so many sellers."""
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        engine = connect(f"sqlite:///{Path(folder) / 'store.db'}")
+        upgrade(engine)
+        desk = Desk(engine, load_policy())
+        _timed(figures, "store made", lambda: make_store(desk, sellers // DAYS))
+        figures["events"] = _count(engine, EVENTS)
+        figures |= state_times(desk, "state of one seller")
+        _due(figures, "due after five weeks", desk, USUAL_DAY)
+        _due(figures, "due a day later", desk, USUAL_DAY + timedelta(days=1))
+        _due(figures, "due again, nothing", desk, USUAL_DAY + timedelta(days=1))
+        _forget_told(engine)
+        _due(figures, "due, everything at once", desk, MUCH_LATER)
+        figures["peak memory so far, MB"] = _peak_memory_mb()
+        _forget_states(engine)
+        figures |= state_times(desk, "state from events alone")
+        _timed(figures, "rebuild", lambda: rebuild(engine, desk.policy))
+        figures["peak memory, MB"] = _peak_memory_mb()
+        engine.dispose()
+    return figures
+
+
+def make_store(desk: Desk, copies: int) -> None:
+    """A seller for each day of a month, and ``copies`` of it less one."""
+    for day in range(DAYS):
+        for command in story(day):
+            answer = desk.submit(command)
+            assert isinstance(answer, Receipt), str(answer)
+    with desk.engine.begin() as connection:
+        add_endpoint(
+            connection, endpoint_id="erp", url="https://erp.example", secret=None, kinds=(), now=START
+        )
+        for table in (STREAMS, EVENTS, MESSAGES, FILES, DUE, *PROJECTIONS):
+            _copy_rows(connection, table, copies - 1)
+    desk.engine.dispose()  # the last connection that closes tidies the log away
+
+
+def story(day: int) -> list[Command]:
     """A seller's ten events: proceeds, a case, a hold, a serious violation, more proceeds."""
-    common = {"at": at.isoformat(), "seller_id": f"s{MARK}", "case_id": f"c{MARK}"}
+    number = f"{day}-{MARK}"
+    common = {
+        "at": (START + timedelta(days=day)).isoformat(),
+        "seller_id": f"s{number}",
+        "case_id": f"c{number}",
+    }
     proceeds = {"type": "credit_proceeds", "currency": "USD", "amount_minor": 50_000, "order_id": "o"}
     case = {
-        "type": "open_case", "clauses": ["self_dealing"], "order_ids": [f"o{MARK}-{n}" for n in range(10)],
+        "type": "open_case", "clauses": ["self_dealing"], "order_ids": [f"o{number}-{n}" for n in range(10)],
         "fake_order_count": 10, "fake_order_share": 0.2, "fake_gmv_minor": {"USD": 20_000}, "source": "scan",
     }  # fmt: skip
     decision = {
         "type": "decide_case",
         "outcome": "violation",
         "severity": "serious",
-        "violation_id": f"v{MARK}",
+        "violation_id": f"v{number}",
     }
     steps = [
         ("system", proceeds),
         ("analyst", case),
-        ("enforcer", {"type": "place_hold", "hold_id": f"h{MARK}", "scope": "all"}),
+        ("enforcer", {"type": "place_hold", "hold_id": f"h{number}", "scope": "all"}),
         ("enforcer", decision),
         ("enforcer", {"type": "complete_investigation"}),
         ("system", proceeds),
     ]
-    book = Book(load_policy())
-    for number, (role, step) in enumerate(steps):
-        given = {**common, **step, "key": str(number), "actor": {"id": role, "role": role}}
-        answer = book.submit(parse_command(given))
-        assert not isinstance(answer, Refusal), str(answer)
     return [
-        {"key": one.key, "type": event_type(one.event), "at": one.event.at, "data": write_event(one.event)}
-        for one in book.history
+        parse_command({**common, **step, "key": f"{number} {place}", "actor": {"id": role, "role": role}})
+        for place, (role, step) in enumerate(steps)
     ]
 
 
-def fill(engine: Engine, sellers: int) -> int:
-    """Write the streams of so many sellers; how many events there are."""
-    stories = [story(START + timedelta(days=day)) for day in range(DAYS)]
-    count = 0
-    with engine.begin() as connection:
-        for start in range(0, sellers, 2000):
-            numbers = range(start, min(start + 2000, sellers))
-            events = [row for number in numbers for row in _events(stories[number % DAYS], number)]
-            heads = [_head(stories[number % DAYS], number) for number in numbers]
-            connection.execute(insert(STREAMS), heads)
-            connection.execute(insert(EVENTS), events)
-            count += len(events)
-    return count
+def _copy_rows(connection: Connection, table: Table, copies: int) -> None:
+    """Every row so many times more, with the copy's number where the mark is."""
+    taken = {
+        column.name: f"replace({column.name}, '{MARK}', n)"
+        if isinstance(column.type, Text | JSON)
+        else column.name
+        for column in table.columns
+        if column is not MESSAGES.c.position
+    }
+    if table is MESSAGES:
+        taken["message_id"] = "message_id || n"
+    numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :copies)"
+    rows = f"SELECT {', '.join(taken.values())} FROM {table.name}, numbers"
+    connection.execute(
+        text(f"INSERT INTO {table.name} ({', '.join(taken)}) {numbers} {rows}"), {"copies": copies}
+    )
 
 
-def _events(story: list[dict[str, object]], number: int) -> Iterator[dict[str, object]]:
-    for sequence, event in enumerate(story, start=1):
-        data = str(event["data"]).replace(MARK, str(number))
-        yield {**event, "seller_id": f"s{number}", "sequence": sequence, "data": data}
+def _timed(figures: dict[str, float], name: str, work: Callable[[], object]) -> None:
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    figures[f"{name}, s"] = time.perf_counter() - wall
+    figures[f"{name}, processor s"] = time.process_time() - processor
 
 
-def _head(story: list[dict[str, object]], number: int) -> dict[str, object]:
-    return {"seller_id": f"s{number}", "sequence": len(story), "latest": story[-1]["at"]}
+def _due(figures: dict[str, float], name: str, desk: Desk, now: datetime) -> None:
+    told: list[int] = []
+    _timed(figures, name, lambda: told.append(sum(send_due(desk, now).values())))
+    figures[f"{name}, things"] = told[0]
 
 
-def timed(name: str, work: Callable[[], T]) -> T:
-    """What ``work`` gives; prints what it took."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    print(f"{name}: {time.perf_counter() - wall:.1f} s ({time.process_time() - cpu:.1f} s CPU): {result}")
-    return result
-
-
-def state_times(desk: Desk, sellers: int, as_of: datetime) -> list[float]:
-    """Milliseconds for the state of 500 sellers, one by one, each on a connection of its own; sorted."""
-    draw, taken = Random(7), []
-    for _ in range(500):
-        seller_id = f"s{draw.randrange(sellers)}"
+def state_times(desk: Desk, name: str) -> dict[str, float]:
+    """Milliseconds for the state of sellers drawn at random, each asked once, on a connection of its own."""
+    with desk.engine.connect() as connection:
+        known = connection.scalars(select(STREAMS.c.seller_id)).all()
+    taken = []
+    for seller_id in Random(7).sample(known, ASKED):
         began = time.perf_counter()
-        desk.view(seller_id, as_of)
+        desk.view(seller_id, USUAL_DAY)
         taken.append((time.perf_counter() - began) * 1000)
-    return sorted(taken)
+    percentiles = quantiles(taken, n=100)
+    return {f"{name}, median ms": percentiles[49], f"{name}, 99 % ms": percentiles[98]}
 
 
-def main(sellers: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        engine = connect(f"sqlite:///{Path(folder) / 'store.db'}")
-        upgrade(engine)
-        desk = Desk(engine, load_policy())
-        timed("events written", lambda: fill(engine, sellers))
-        timed("enforce rebuild, sellers", lambda: rebuild(engine, desk.policy))
-        day = START + timedelta(days=35)
-        timed("enforce due, first run", lambda: dict(send_due(desk, day)))
-        timed("enforce due, a day later", lambda: dict(send_due(desk, day + timedelta(days=1))))
-        timed("enforce due, again: nothing", lambda: dict(send_due(desk, day + timedelta(days=1))))
-        timed("enforce due, all that is left", lambda: dict(send_due(desk, START + timedelta(days=400))))
-        taken = state_times(desk, sellers, day)
-        print(f"state of one seller: median {taken[250]:.2f} ms, 99 % under {taken[495]:.2f} ms")
-        engine.dispose()
+def _forget_told(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(DUE).values(sent_at=None))
+        connection.execute(delete(DELIVERIES))
+        connection.execute(delete(MESSAGES))
+
+
+def _forget_states(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(STREAMS).values(state=None, state_form=None))
+
+
+def _count(engine: Engine, table: Table) -> int:
+    with engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _peak_memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    typer.run(main)

@@ -16,7 +16,8 @@ from detector import contract
 from detector.ingest import Ingested, ingest
 from detector.job import connect
 from detector.pseudonym import IDENTITY_COLUMNS, Veil
-from detector.store.facts import FACTS, report, upsert
+from detector.store.facts import FACTS, report
+from detector.store.inserting import upsert
 from features.online import MARKET_COLUMNS
 
 __all__ = ["load"]

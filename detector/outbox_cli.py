@@ -143,7 +143,7 @@ def add(
 
     from detector.outward.announce import KINDS
     from detector.outward.webhooks import new_secret, require_webhook_url
-    from detector.store.outbox import SELLERS_BY_EMAIL, add_endpoint
+    from detector.store.endpoints import SELLERS_BY_EMAIL, add_endpoint
 
     by_mail = url == SELLERS_BY_EMAIL
     if not by_mail:
@@ -168,7 +168,7 @@ def add(
 @endpoints.command("list")
 def list_all(database_url: DatabaseUrl = None) -> None:
     """List the endpoints, one a line, by tabs: id, URL, kinds."""
-    from detector.store.outbox import active_endpoints
+    from detector.store.endpoints import active_endpoints
 
     for endpoint in in_store(database_url, active_endpoints):
         typer.echo("\t".join((endpoint.endpoint_id, endpoint.url, ",".join(endpoint.kinds) or "all")))
@@ -186,7 +186,7 @@ def remove(
 
 
 def _warn_of_unserved(engine: Engine, transports: Mapping[str, Transport]) -> None:
-    from detector.store.outbox import SELLERS_BY_EMAIL, active_endpoints
+    from detector.store.endpoints import SELLERS_BY_EMAIL, active_endpoints
 
     with engine.begin() as connection:
         by_mail = [one for one in active_endpoints(connection) if one.url == SELLERS_BY_EMAIL]

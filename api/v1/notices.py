@@ -9,7 +9,7 @@ from fastapi import Query
 from api.enforcing import Page, Reading, page, position
 from api.paging import After, Limit
 from api.routing import new_router
-from detector.store.outbox import messages_of
+from detector.store.messages import messages_of
 
 __all__ = ["router"]
 

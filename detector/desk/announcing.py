@@ -12,7 +12,8 @@ from detector.outward.announce import announcements
 from detector.outward.notices import Finding
 from detector.policy.schema import Policy
 from detector.store.case_files import evidence_of
-from detector.store.outbox import NewMessage, append_all
+from detector.store.messages import NewMessage
+from detector.store.outbox import append
 from detector.store.policies import keep_policy
 
 __all__ = ["announce", "findings_of"]
@@ -27,7 +28,7 @@ def announce(
     findings = _findings(connection, state, events)
     made = announcements(state, first_sequence, events, policy, findings)
     messages = [NewMessage(m.message_id, state.seller_id, m.kind, m.payload, events[-1].at) for m in made]
-    append_all(connection, messages)
+    append(connection, messages)
 
 
 def _findings(connection: Connection, state: SellerState, events: Sequence[Event]) -> list[Finding]:

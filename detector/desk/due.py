@@ -13,20 +13,21 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from detector.desk.desk import Desk
 from detector.enforcement.days import format_instant
 from detector.enforcement.state import SellerState
 from detector.enforcement.view import hold_view, violation_view
-from detector.outward.announce import measures_announcement
+from detector.outward.announce import all_measures
 from detector.outward.notices import reminder
 from detector.policy.schema import Policy
 from detector.store.case_files import FILES
 from detector.store.columns import to_micros
 from detector.store.database import one_moment
 from detector.store.events import load_streams
-from detector.store.outbox import NewMessage, append_all, message_id_of
+from detector.store.messages import NewMessage, message_id_of
+from detector.store.outbox import append
 from detector.store.projections import CASES, DUE
 
 __all__ = ["send_due"]
@@ -60,19 +61,15 @@ def _sellers(desk: Desk, now: datetime) -> Sequence[str]:
 def _send_some(
     connection: Connection, _lock: bool, *, policy: Policy, seller_ids: Sequence[str], now: datetime
 ) -> Counter[str]:
-    query = select(DUE).where(DUE.c.seller_id.in_(seller_ids), DUE.c.sent_at.is_(None), DUE.c.at <= now)
-    rows = connection.execute(query.order_by(DUE.c.seller_id, DUE.c.at).with_for_update()).all()
-    if not rows:
-        return Counter()
-    streams = load_streams(connection, seller_ids)
+    these = (DUE.c.seller_id.in_(seller_ids), DUE.c.sent_at.is_(None), DUE.c.at <= now)
+    told = update(DUE).where(*these).values(sent_at=now).returning(*DUE.c)
+    rows = sorted(connection.execute(told), key=lambda row: (row.seller_id, row.at))
+    streams = load_streams(connection, sorted({row.seller_id for row in rows}))
     states = {seller_id: stream.state for seller_id, stream in streams.items()}
     messages = [
         _message(row, states[row.seller_id], policy) for row in rows if not _too_late(row, states, now)
     ]
-    append_all(connection, messages)
-    told = [{f"its_{name}": getattr(row, name) for name in ("kind", "subject_id", "at")} for row in rows]
-    these = [column == bindparam(f"its_{column.name}") for column in DUE.primary_key]
-    connection.execute(update(DUE).where(*these).values(sent_at=now), told)
+    append(connection, messages)
     return Counter(row.kind for row in rows)
 
 
@@ -93,7 +90,7 @@ def _message(row: Row[Any], state: SellerState, policy: Policy) -> NewMessage:
 def _payload(row: Row[Any], state: SellerState, policy: Policy) -> dict[str, Any]:
     """What has come true, as of the instant at which it did."""
     if row.kind == "seller.measures":
-        return dict(measures_announcement(state, row.at, "").payload)
+        return all_measures(state, row.at)
     if row.kind == "hold.releasable":
         hold = state.holds[row.subject_id]
         case = state.cases[hold.case_id]
@@ -116,7 +113,7 @@ def _send_cases(connection: Connection, now: datetime) -> Counter[str]:
         .with_for_update(of=FILES)
     )
     rows = connection.execute(query).all()
-    append_all(connection, list(_case_messages(rows)))
+    append(connection, list(_case_messages(rows)))
     for row in rows:
         mine = FILES.c.case_id == row.case_id
         connection.execute(update(FILES).where(mine).values(reminded_at=row.due_at))

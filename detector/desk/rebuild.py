@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, text, update
 
-from detector.enforcement.evolve import evolve
-from detector.enforcement.state import SellerState
 from detector.policy.schema import Policy
-from detector.store.events import CACHE_EVERY, STREAMS, Stored, Stream, all_events, cache_of
+from detector.store.events import (
+    CACHE_EVERY,
+    STREAMS,
+    Stored,
+    Stream,
+    all_events,
+    cache_of,
+    followed,
+    new_stream,
+)
 from detector.store.projections import DUE, PROJECTIONS, due_rows, rows_of
 
 __all__ = ["rebuild"]
@@ -46,11 +54,8 @@ def _alone(connection: Connection) -> None:
 
 
 def _folded(events: Iterable[Stored]) -> Iterator[Stream]:
-    for seller_id, own in groupby(events, key=lambda stored: stored.seller_id):
-        state = SellerState(seller_id)
-        for stored in own:
-            state = evolve(state, stored.event)
-        yield Stream(state, stored.sequence, stored.at)
+    for seller_id, own in groupby(events, attrgetter("seller_id")):
+        yield followed(new_stream(seller_id), own)
 
 
 def _write(

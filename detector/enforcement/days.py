@@ -53,4 +53,4 @@ def parse_instant(text: object) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """ISO 8601 in UTC with ``Z``; microseconds only when there are any."""
-    return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    return instant.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"

@@ -144,20 +144,25 @@ def measures_at(violation: Violation, at: datetime) -> Iterator[MeasureInterval]
 
 
 def _interval(violation: Violation, chosen: MeasureSet, at: datetime) -> MeasureInterval:
-    def interval(phase: Phase, since: datetime | None, until: datetime | None) -> MeasureInterval:
-        return MeasureInterval(phase, chosen.measure, violation.violation_id, since, until)
+    phase, since, until = _course(violation, chosen, at)
+    return MeasureInterval(phase, chosen.measure, violation.violation_id, since, until)
 
+
+def _course(
+    violation: Violation, chosen: MeasureSet, at: datetime
+) -> tuple[Phase, datetime | None, datetime | None]:
+    """Phase, beginning and end."""
     if chosen.starts_at is None:
-        return interval("proposed", None, None)
+        return "proposed", None, None
     if chosen.after_appeals:
         final = final_since(violation, at)
         if final is None:
-            return interval("scheduled", violation.appeal_until, None)
-        return interval("in_force", max(chosen.starts_at, final), None)
+            return "scheduled", violation.appeal_until, None
+        return "in_force", max(chosen.starts_at, final), None
     rests = violation.suspended_at
     if rests and (chosen.ends_at is None or rests < chosen.ends_at):
-        return interval("scheduled", None, None)
-    return interval("in_force", chosen.starts_at, chosen.ends_at)
+        return "scheduled", None, None
+    return "in_force", chosen.starts_at, chosen.ends_at
 
 
 def standing(state: SellerState, at: datetime) -> Standing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from detector.enforcement.book import Book
 from detector.enforcement.days import format_instant
@@ -31,6 +31,7 @@ __all__ = [
     "hold_view",
     "market_view",
     "measure_view",
+    "measures_view",
     "seller_view",
     "violation_view",
 ]
@@ -70,12 +71,9 @@ def market_view(
 
 def seller_view(state: SellerState, at: datetime) -> Json:
     """One seller: measures, standing, balances in minor units per currency."""
-    intervals = [interval for v in state.violations.values() for interval in measures_at(v, at)]
     stands = standing(state, at)
     return {
-        "measures_in_force": _measures(intervals, "in_force"),
-        "measures_scheduled": _measures(intervals, "scheduled"),
-        "measures_proposed": _measures(intervals, "proposed"),
+        **measures_view(state, at),
         "standing": {"occurrences": stands.occurrences, "points": stands.points},
         "balances": {
             currency: {account: balance(state.accounts, currency, account) for account in SELLER_ACCOUNTS}
@@ -84,8 +82,13 @@ def seller_view(state: SellerState, at: datetime) -> Json:
     }
 
 
-def _measures(intervals: Iterable[MeasureInterval], phase: Phase) -> list[Json]:
-    return [measure_view(interval) for interval in intervals if interval.phase == phase]
+def measures_view(state: SellerState, at: datetime) -> Json:
+    """The seller's measures by phase, in the order of their violations."""
+    phases: dict[str, list[Json]] = {f"measures_{phase}": [] for phase in get_args(Phase)}
+    for violation in state.violations.values():
+        for interval in measures_at(violation, at):
+            phases[f"measures_{interval.phase}"].append(measure_view(interval))
+    return phases
 
 
 def measure_view(interval: MeasureInterval) -> Json:

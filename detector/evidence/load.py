@@ -18,12 +18,13 @@ from detector.enforcement.status import measures_at
 from detector.enforcement.view import case_view, hold_view, measure_view, violation_view
 from detector.evidence.dossier import Dossier
 from detector.policy.schema import Policy
-from detector.store import outbox, snapshots
+from detector.store import snapshots
 from detector.store.case_files import UnknownCase, evidence_of, notes_of
 from detector.store.decisions import Decision, decisions_until
 from detector.store.documents import Document, DocumentStore
 from detector.store.events import load_stream, read_events
 from detector.store.facts import FACTS
+from detector.store.messages import messages_of
 from detector.store.policies import PolicyText, policy_texts
 from detector.store.projections import owner_of
 
@@ -195,7 +196,7 @@ def _rings(connection: Connection, ring_ids: Collection[str]) -> list[Json]:
 def _notices(connection: Connection, seller_id: str, case_id: str) -> list[Json]:
     found: list[Json] = []
     after = 0
-    while page := outbox.messages_of(connection, seller_id, "notice", after=after):
+    while page := messages_of(connection, seller_id, "notice", after=after):
         after = page[-1].position
         found += [dict(message.payload) for message in page if message.payload["case_id"] == case_id]
     return found

@@ -14,12 +14,12 @@ from typing import Any
 
 from detector.enforcement import events as ev
 from detector.enforcement.state import Case, SellerState
-from detector.enforcement.view import case_view, hold_view, seller_view, violation_view
+from detector.enforcement.view import case_view, hold_view, measures_view, violation_view
 from detector.outward.notices import Finding, notice
 from detector.policy.schema import Policy
-from detector.store.outbox import message_id_of
+from detector.store.messages import message_id_of
 
-__all__ = ["KINDS", "Announcement", "announcements", "measures_announcement"]
+__all__ = ["KINDS", "Announcement", "all_measures", "announcements"]
 
 KINDS = {
     "case.opened": "an investigation has begun",
@@ -87,15 +87,13 @@ def announcements(
             made.append(Announcement(message_id, kind, {"seller_id": state.seller_id, **payload}))
     if any(isinstance(event, _MEASURES_CHANGE) for event in events):
         message_id = message_id_of(state.seller_id, first_sequence, "seller.measures")
-        made.append(measures_announcement(state, events[-1].at, message_id))
+        made.append(Announcement(message_id, "seller.measures", all_measures(state, events[-1].at)))
     return made
 
 
-def measures_announcement(state: SellerState, at: datetime, message_id: str) -> Announcement:
-    """All measures of the seller as of ``at``: in force, scheduled, proposed. Also for what time alone brings."""
-    view = seller_view(state, at)
-    lists = {name: view[name] for name in view if name.startswith("measures_")}
-    return Announcement(message_id, "seller.measures", {"seller_id": state.seller_id, **lists})
+def all_measures(state: SellerState, at: datetime) -> Json:
+    """What ``seller.measures`` says: the seller's measures as of ``at``, in force, scheduled, proposed."""
+    return {"seller_id": state.seller_id, **measures_view(state, at)}
 
 
 def _about(

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Engine
 
 from detector.outward.transport import DeliveryFailed, Transport
 from detector.store import outbox
-from detector.store.outbox import Delivery, Endpoint
+from detector.store.endpoints import Endpoint, active_endpoints
+from detector.store.outbox import Delivery
 
 __all__ = ["LEASE", "Dispatcher", "Retry"]
 
@@ -79,7 +80,7 @@ class Dispatcher:
     async def _endpoints(self) -> list[Endpoint]:
         def read() -> list[Endpoint]:
             with self._reading() as connection:
-                return outbox.active_endpoints(connection)
+                return active_endpoints(connection)
 
         endpoints = await asyncio.to_thread(read)
         return [endpoint for endpoint in endpoints if _scheme(endpoint) in self.transports]

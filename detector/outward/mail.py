@@ -18,7 +18,8 @@ from sqlalchemy import Engine
 from detector.outward.letters import Letter, Sender, language_of, letter
 from detector.outward.transport import DeliveryFailed
 from detector.store.contacts import Contact, contact_of
-from detector.store.outbox import Endpoint, Message
+from detector.store.endpoints import Endpoint
+from detector.store.messages import Message
 
 __all__ = ["MailServer", "SellerMail", "mail_of"]
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from detector.errors import TrueTradeError
-from detector.store.outbox import Endpoint, Message
+from detector.store.endpoints import Endpoint
+from detector.store.messages import Message
 
 __all__ = ["DeliveryFailed", "Transport"]
 

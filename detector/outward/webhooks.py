@@ -17,7 +17,8 @@ from standardwebhooks import Webhook
 from detector.enforcement.days import format_instant
 from detector.errors import TrueTradeError
 from detector.outward.transport import DeliveryFailed
-from detector.store.outbox import Endpoint, Message
+from detector.store.endpoints import Endpoint
+from detector.store.messages import Message
 
 __all__ = ["BadEndpoint", "Webhooks", "body_of", "http_client", "new_secret", "require_webhook_url"]
 

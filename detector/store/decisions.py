@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Double, Index, LargeBinary, Row, Tabl
 
 from detector.scoring import Reason
 from detector.store.columns import METADATA, Instant, Json, json_text, to_micros
-from detector.store.facts import insert_new
+from detector.store.inserting import insert_new
 from detector.store.prepared import Prepared
 from detector.store.vectors import pack_rows, unpack
 

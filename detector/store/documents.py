@@ -27,11 +27,11 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from detector.errors import TrueTradeError
 from detector.store.columns import METADATA, Instant
 from detector.store.filetypes import detect_type, safe_name
+from detector.store.inserting import insert_new
 
 __all__ = [
     "AlteredDocument",
@@ -125,7 +125,7 @@ class DocumentStore:
         document_id = f"doc_{uuid5(NAMESPACE_URL, f'truetrade:{seller_id}:{sha256}').hex}"
         row = {"document_id": document_id, "seller_id": seller_id, "sha256": sha256}
         row |= {"name": safe_name(name, extension), "uploaded_by": by}
-        _insert_once(connection, DOCUMENTS, row | {"uploaded_at": at})
+        connection.execute(insert_new(connection, DOCUMENTS), row | {"uploaded_at": at})
         return self.get(connection, document_id)
 
     def get(self, connection: Connection, document_id: str) -> Document:
@@ -160,7 +160,8 @@ class DocumentStore:
         if self.folder is not None:
             _write_once(self._path(sha256), content)
         row = {"sha256": sha256, "size_bytes": len(content), "media_type": media_type}
-        _insert_once(connection, CONTENTS, row | {"content": None if self.folder else content})
+        kept = {"content": None if self.folder else content}
+        connection.execute(insert_new(connection, CONTENTS), row | kept)
 
     def _checked(self, connection: Connection, sha256: str) -> tuple[str | None, bytes]:
         content = self._bytes(connection, sha256)
@@ -193,11 +194,6 @@ _DESCRIBED = select(
     DOCUMENTS.c.uploaded_by,
     DOCUMENTS.c.uploaded_at,
 ).join_from(DOCUMENTS, CONTENTS)
-
-
-def _insert_once(connection: Connection, table: Table, row: dict[str, object]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
 
 
 def _write_once(path: Path, content: bytes) -> None:

@@ -7,9 +7,11 @@ stored state is a cache: without it, or with one of another form, the events are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import (
     BigInteger,
@@ -52,9 +54,11 @@ __all__ = [
     "cache_of",
     "event_row",
     "events_of_type",
+    "followed",
     "is_seller",
     "load_stream",
     "load_streams",
+    "new_stream",
     "read_events",
     "state_as_of",
 ]
@@ -140,25 +144,36 @@ def load_streams(
         Somebody appended between the two queries.
     """
     query = select(STREAMS).where(STREAMS.c.seller_id.in_(seller_ids)).order_by(STREAMS.c.seller_id)
-    streams = {seller_id: Stream(SellerState(seller_id), 0, EARLIEST) for seller_id in seller_ids}
+    streams = {seller_id: new_stream(seller_id) for seller_id in seller_ids}
     ends = {}
     for head in connection.execute(query.with_for_update() if lock else query):
         streams[head.seller_id], ends[head.seller_id] = _cached(head), head
-    for stored in _after_caches(connection, list(ends)):
-        before = streams[stored.seller_id]
-        state = evolve(before.state, stored.event)
-        streams[stored.seller_id] = Stream(state, stored.sequence, stored.at, before.cached)
+    for seller_id, later in groupby(_after_caches(connection, list(ends)), attrgetter("seller_id")):
+        streams[seller_id] = followed(streams[seller_id], later)
     for seller_id, head in ends.items():
         if streams[seller_id].sequence != head.sequence:
             raise StreamMoved(f"the stream of seller {seller_id} moved while it was read; read it again")
     return streams
 
 
+def new_stream(seller_id: str) -> Stream:
+    """The stream of a seller of whom nothing has happened."""
+    return Stream(SellerState(seller_id), 0, EARLIEST)
+
+
 def _cached(head: Row[tuple[object, ...]]) -> Stream:
     """The stream up to its stored state, from the beginning when there is none that can be read."""
     if head.state_form != state_form():
-        return Stream(SellerState(head.seller_id), 0, EARLIEST)
+        return new_stream(head.seller_id)
     return Stream(read_state(head.state), head.state_sequence, head.state_at, head.state_sequence)
+
+
+def followed(stream: Stream, later: Iterable[Stored]) -> Stream:
+    """The stream with the events that came later, of which there is at least one."""
+    state = stream.state
+    for stored in later:
+        state = evolve(state, stored.event)
+    return Stream(state, stored.sequence, stored.at, stream.cached)
 
 
 def _after_caches(connection: Connection, seller_ids: Sequence[str]) -> Iterator[Stored]:
@@ -166,8 +181,8 @@ def _after_caches(connection: Connection, seller_ids: Sequence[str]) -> Iterator
     query = (
         select(EVENTS)
         .join(STREAMS, EVENTS.c.seller_id == STREAMS.c.seller_id)
-        .where(EVENTS.c.seller_id.in_(seller_ids), EVENTS.c.sequence > cached)
-        .order_by(EVENTS.c.seller_id, EVENTS.c.sequence)
+        .where(STREAMS.c.seller_id.in_(seller_ids), EVENTS.c.sequence > cached)
+        .order_by(STREAMS.c.seller_id, EVENTS.c.sequence)
     )
     return (_stored(row) for row in connection.execute(query))
 
@@ -175,9 +190,9 @@ def _after_caches(connection: Connection, seller_ids: Sequence[str]) -> Iterator
 def state_as_of(connection: Connection, seller_id: str, as_of: datetime) -> SellerState:
     """The seller's state when everything up to and including ``as_of`` had happened."""
     head = connection.execute(select(STREAMS).where(STREAMS.c.seller_id == seller_id)).first()
-    stream = _cached(head) if head else Stream(SellerState(seller_id), 0, EARLIEST)
+    stream = _cached(head) if head else new_stream(seller_id)
     if stream.latest > as_of:
-        stream = Stream(SellerState(seller_id), 0, EARLIEST)
+        stream = new_stream(seller_id)
     later = _of_seller(connection, seller_id, EVENTS.c.sequence > stream.sequence, EVENTS.c.at <= as_of)
     return fold(stream.state, (stored.event for stored in later))
 

@@ -17,21 +17,18 @@ from sqlalchemy import (
     Connection,
     Double,
     Index,
-    Insert,
-    Select,
     Table,
     Text,
     bindparam,
     delete,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.types import TypeEngine
 
 from detector import contract
 from detector.pseudonym import IDENTITY_COLUMNS, Veil
 from detector.store.columns import METADATA, Instant
+from detector.store.inserting import insert_new, upsert
 from detector.store.prepared import Prepared, Question
 from features.velocity import AGGREGATES
 
@@ -41,11 +38,9 @@ __all__ = [
     "ROW_DIGEST",
     "Row",
     "forget_items",
-    "insert_new",
     "put",
     "report",
     "reported",
-    "upsert",
     "veiled",
     "window_indexes",
 ]
@@ -162,29 +157,3 @@ def forget_items(connection: Connection, order_ids: Iterable[str]) -> None:
 def _forgetting(dialect: str) -> Prepared:
     items = FACTS["order_items"]
     return Prepared(dialect, delete(items).where(items.c.order_id == bindparam("of_order")))
-
-
-def upsert(dialect: str, table: Table, source: Select[Any] | None = None) -> Insert:
-    """Insert whole rows, given one by one or as the select of all columns; a stored row with the key is replaced."""
-    names = [column.name for column in table.c]
-    statement = _insert(dialect, table)
-    if source is None:
-        statement = statement.values({name: bindparam(name) for name in names})
-    else:
-        statement = statement.from_select(names, source)
-    key = [column.name for column in table.primary_key]
-    rest = {name: statement.excluded[name] for name in names if name not in key}
-    kept = {"index_elements": key, "set_": rest}
-    chosen: Insert = statement.on_conflict_do_update(**kept) if rest else statement.on_conflict_do_nothing()
-    return chosen
-
-
-def insert_new(connection: Connection, table: Table) -> Insert:
-    """Insert a row unless its key is there."""
-    statement: Insert = _insert(connection.dialect.name, table).on_conflict_do_nothing()
-    return statement
-
-
-def _insert(dialect: str, table: Table) -> Any:
-    """The dialect's own insert: what to do on conflict is not in the SQL standard."""
-    return {"sqlite": sqlite_insert, "postgresql": postgresql_insert}[dialect](table)

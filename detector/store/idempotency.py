@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, Text, bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from detector.enforcement.refusals import IdempotencyConflict
 from detector.store.columns import METADATA, Instant, Json
+from detector.store.inserting import insert_new
 
 __all__ = ["IDEMPOTENCY", "Claim", "forget_before", "recall", "remember"]
 
@@ -48,8 +47,7 @@ def recall(connection: Connection, claims: Iterable[Claim], now: datetime) -> di
     IdempotencyConflict
         A key was used before with other content.
     """
-    insert: Any = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    take = insert(IDEMPOTENCY).on_conflict_do_nothing().returning(IDEMPOTENCY.c.key)
+    take = insert_new(connection, IDEMPOTENCY).returning(IDEMPOTENCY.c.key)
     answers: dict[Claim, Any] = {}
     for claim in sorted(set(claims)):
         values = {"scope": claim.scope, "key": claim.key, "digest": claim.digest, "at": now}

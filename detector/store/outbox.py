@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
-    Boolean,
     Column,
     Connection,
     ForeignKey,
@@ -30,6 +29,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     null,
     or_,
     select,
@@ -38,59 +38,25 @@ from sqlalchemy import (
 )
 
 from detector.errors import TrueTradeError
-from detector.store.columns import METADATA, Instant, Json
+from detector.store.columns import METADATA, Instant
+from detector.store.endpoints import ENDPOINTS, active_endpoints, require_endpoint
+from detector.store.inserting import insert_new
+from detector.store.messages import MESSAGES, Message, NewMessage, message_of
 
 __all__ = [
-    "SELLERS_BY_EMAIL",
+    "DELIVERIES",
     "Delivery",
-    "Endpoint",
-    "Message",
-    "NewMessage",
-    "UnknownEndpoint",
     "UnknownMessage",
-    "active_endpoints",
-    "add_endpoint",
     "append",
-    "append_all",
     "dead_letters",
     "is_due",
     "lease",
     "mark_delivered",
     "mark_failed",
-    "message_id_of",
-    "messages_of",
     "remove_endpoint",
     "replay",
     "replay_range",
 ]
-
-SELLERS_BY_EMAIL = "mailto:"
-"""The URL of the endpoint that means: every seller, at the address on record."""
-
-MESSAGES = Table(
-    "outbox",
-    METADATA,
-    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("message_id", Text, nullable=False, unique=True),
-    Column("seller_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("payload", Json, nullable=False),
-    Column("at", Instant, nullable=False),
-    Index(None, "seller_id", "position"),
-    Index(None, "at"),
-    sqlite_autoincrement=True,
-)
-
-ENDPOINTS = Table(
-    "outbox_endpoints",
-    METADATA,
-    Column("endpoint_id", Text, primary_key=True),
-    Column("url", Text, nullable=False),
-    Column("secret", Text),
-    Column("kinds", Json, nullable=False),
-    Column("active", Boolean, nullable=False),
-    Column("created_at", Instant, nullable=False),
-)
 
 DELIVERIES = Table(
     "outbox_deliveries",
@@ -120,42 +86,6 @@ class UnknownMessage(TrueTradeError):
     """The outbox has no such message, or it was never meant for that endpoint."""
 
 
-class UnknownEndpoint(TrueTradeError):
-    """There is no active endpoint with this id."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message for the outbox. ``kind`` is dotted, as in ``notice.violation``; ``at``: when it came true."""
-
-    message_id: str
-    seller_id: str
-    kind: str
-    payload: Mapping[str, Any]
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Message(NewMessage):
-    """A message at its place in the outbox."""
-
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Who is told. ``kinds``: kinds or their first words (``notice`` is every notice); empty: everything."""
-
-    endpoint_id: str
-    url: str
-    secret: str | None
-    kinds: tuple[str, ...]
-
-    def wants(self, kind: str) -> bool:
-        """Whether messages of ``kind`` go to this endpoint."""
-        return not self.kinds or any(kind == known or kind.startswith(f"{known}.") for known in self.kinds)
-
-
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A message on its way to an endpoint. ``attempts``: how many have failed so far."""
@@ -168,113 +98,47 @@ class Delivery:
     last_error: str | None
 
 
-def message_id_of(*parts: object) -> str:
-    """The id of the message about ``parts``: the same parts, the same id, so nothing is announced twice.
-
-    >>> message_id_of("S1", 3, "notice.hold")
-    'msg_d7df1f0081f25a4cadcac9582ffa5040'
-    """
-    return f"msg_{uuid5(NAMESPACE_URL, 'truetrade:' + repr(parts)).hex}"
-
-
-def append(
-    connection: Connection,
-    *,
-    message_id: str,
-    seller_id: str,
-    kind: str,
-    payload: Mapping[str, Any],
-    at: datetime,
-) -> bool:
-    """Put a message into the outbox, in the caller's transaction; False when its id is there already."""
-    return append_all(connection, [NewMessage(message_id, seller_id, kind, payload, at)]) == 1
-
-
-def append_all(connection: Connection, messages: Sequence[NewMessage]) -> int:
-    """Put up to some thousand messages into the outbox, in their order; those whose id is there already are
-    left out. How many were put in.
+def append(connection: Connection, messages: Sequence[NewMessage]) -> int:
+    """Put up to some thousand messages into the outbox, in their order and in the caller's transaction; those
+    whose id is there already are left out. How many were put in.
 
     On PostgreSQL their sellers are locked until the commit, in the order of their ids, so that a seller's
     positions are in the order of the commits.
     """
+    if not messages:
+        return 0
     if connection.dialect.name == "postgresql":
-        for seller_id in sorted({message.seller_id for message in messages}):
-            key = func.hashtextextended("outbox:" + seller_id, 0)
-            connection.execute(select(func.pg_advisory_xact_lock(key)))
-    ids = [message.message_id for message in messages]
-    known = set(connection.scalars(select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(ids))))
-    fresh = [message for message in messages if message.message_id not in known]
-    if fresh:
-        columns = ("message_id", "seller_id", "kind", "payload", "at")
-        rows = [{name: getattr(message, name) for name in columns} for message in fresh]
-        connection.execute(insert(MESSAGES), rows)
-        _deliver(connection, fresh)
-    return len(fresh)
+        _lock_sellers(connection, sorted({message.seller_id for message in messages}))
+    rows = [{name: getattr(message, name) for name in NewMessage.__slots__} for message in messages]
+    put_in = insert_new(connection, MESSAGES).returning(MESSAGES.c.message_id, MESSAGES.c.position)
+    position = {row.message_id: row.position for row in connection.execute(put_in, rows)}
+    _enqueue(connection, messages, position)
+    return len(position)
 
 
-def _deliver(connection: Connection, messages: Sequence[NewMessage]) -> None:
-    """Put the messages on the queue of every endpoint that wants them."""
-    endpoints = active_endpoints(connection)
-    wanted = [
-        (message, endpoint) for message in messages for endpoint in endpoints if endpoint.wants(message.kind)
-    ]
-    if not wanted:
-        return
-    ids = [message.message_id for message, _ in wanted]
-    query = select(MESSAGES.c.message_id, MESSAGES.c.position).where(MESSAGES.c.message_id.in_(ids))
-    position = {row.message_id: row.position for row in connection.execute(query)}
-    rows = [
-        {
-            "endpoint_id": endpoint.endpoint_id,
-            "position": position[message.message_id],
-            "seller_id": message.seller_id,
-            "attempts": 0,
-            "next_attempt_at": message.at,
-        }
-        for message, endpoint in wanted
-    ]
-    connection.execute(insert(DELIVERIES), rows)
+def _lock_sellers(connection: Connection, seller_ids: Sequence[str]) -> None:
+    seller = func.unnest(literal(seller_ids, ARRAY(Text))).column_valued("seller")
+    lock = func.pg_advisory_xact_lock(func.hashtextextended("outbox:" + seller, 0))
+    connection.execute(select(lock))
 
 
-def messages_of(
-    connection: Connection, seller_id: str, kind: str, *, after: int = 0, limit: int = 100
-) -> list[Message]:
-    """The seller's messages of ``kind`` (or whose first word it is) behind position ``after``, in order."""
-    query = (
-        select(MESSAGES)
-        .where(MESSAGES.c.seller_id == seller_id, MESSAGES.c.position > after)
-        .where(or_(MESSAGES.c.kind == kind, MESSAGES.c.kind.startswith(f"{kind}.", autoescape=True)))
-        .order_by(MESSAGES.c.position)
-        .limit(limit)
-    )
-    return [_message(row) for row in connection.execute(query)]
-
-
-def add_endpoint(
-    connection: Connection,
-    *,
-    endpoint_id: str,
-    url: str,
-    secret: str | None,
-    kinds: Sequence[str],
-    now: datetime,
-) -> Endpoint:
-    """A new endpoint; it learns what is appended from now on (``replay_range`` brings the past)."""
-    row = {"endpoint_id": endpoint_id, "url": url, "secret": secret, "kinds": list(kinds)}
-    connection.execute(insert(ENDPOINTS).values(**row, active=True, created_at=now))
-    return Endpoint(endpoint_id, url, secret, tuple(kinds))
-
-
-def active_endpoints(connection: Connection) -> list[Endpoint]:
-    """Every endpoint that is told things, oldest first."""
-    columns = (ENDPOINTS.c.endpoint_id, ENDPOINTS.c.url, ENDPOINTS.c.secret, ENDPOINTS.c.kinds)
-    query = select(*columns).where(ENDPOINTS.c.active).order_by(ENDPOINTS.c.created_at, columns[0])
-    return [Endpoint(row[0], row[1], row[2], tuple(row[3])) for row in connection.execute(query)]
+def _enqueue(connection: Connection, messages: Sequence[NewMessage], position: Mapping[str, int]) -> None:
+    """Put the messages that have a position on the queue of every endpoint that wants them."""
+    columns = (MESSAGES.c.position, MESSAGES.c.seller_id, literal(0), MESSAGES.c.at)
+    into = ("endpoint_id", "position", "seller_id", "attempts", "next_attempt_at")
+    for endpoint in active_endpoints(connection):
+        wanted = [
+            position[message.message_id]
+            for message in messages
+            if message.message_id in position and endpoint.wants(message.kind)
+        ]
+        queued = select(literal(endpoint.endpoint_id), *columns).where(MESSAGES.c.position.in_(wanted))
+        connection.execute(insert(DELIVERIES).from_select(into, queued))
 
 
 def remove_endpoint(connection: Connection, endpoint_id: str) -> None:
     """Tell this endpoint nothing any more; what was delivered to it, or died, stays on record."""
-    _require_endpoint(connection, endpoint_id)
+    require_endpoint(connection, endpoint_id)
     connection.execute(delete(DELIVERIES).where(DELIVERIES.c.endpoint_id == endpoint_id, _PENDING))
     connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id).values(active=False))
 
@@ -362,7 +226,7 @@ def replay_range(
     connection: Connection, endpoint_id: str, since: datetime, until: datetime, now: datetime
 ) -> int:
     """Send the endpoint everything it wants from ``since`` to before ``until`` again, or for the first time."""
-    endpoint = _require_endpoint(connection, endpoint_id)
+    endpoint = require_endpoint(connection, endpoint_id)
     query = select(MESSAGES.c.position, MESSAGES.c.kind, MESSAGES.c.seller_id)
     rows = connection.execute(query.where(MESSAGES.c.at >= since, MESSAGES.c.at < until)).all()
     wanted = [row for row in rows if endpoint.wants(row.kind)]
@@ -384,13 +248,6 @@ def _fresh(now: datetime) -> dict[str, Any]:
     return {"attempts": 0, "next_attempt_at": now, **ended}
 
 
-def _require_endpoint(connection: Connection, endpoint_id: str) -> Endpoint:
-    for endpoint in active_endpoints(connection):
-        if endpoint.endpoint_id == endpoint_id:
-            return endpoint
-    raise UnknownEndpoint(f"there is no active endpoint {endpoint_id!r}; see outbox endpoints list")
-
-
 def _this(delivery: Delivery) -> Any:
     return update(DELIVERIES).where(
         DELIVERIES.c.endpoint_id == delivery.endpoint_id, DELIVERIES.c.position == delivery.message.position
@@ -410,9 +267,5 @@ def _deliveries() -> Select[Any]:
 
 def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(
-        row.endpoint_id, _message(row), row.attempts, row.leased_until, row.dead_at, row.last_error
+        row.endpoint_id, message_of(row), row.attempts, row.leased_until, row.dead_at, row.last_error
     )
-
-
-def _message(row: Row[Any]) -> Message:
-    return Message(row.message_id, row.seller_id, row.kind, row.payload, row.at, row.position)

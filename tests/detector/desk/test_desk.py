@@ -25,7 +25,7 @@ from detector.enforcement.refusals import (
 from detector.enforcement.view import book_view
 from detector.store.audit import ENTRIES
 from detector.store.events import CACHE_EVERY, EVENTS, STREAMS
-from detector.store.outbox import MESSAGES
+from detector.store.messages import MESSAGES
 from detector.store.projections import REMOVED_ORDERS
 
 STORY = (

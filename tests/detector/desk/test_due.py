@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from detector.desk.desk import Desk
 from detector.desk.due import send_due
 from detector.desk.rebuild import rebuild
-from detector.store.outbox import MESSAGES
+from detector.store.messages import MESSAGES
 from detector.store.projections import DUE
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -24,7 +24,7 @@ from detector.results import MONEY, REASONS
 from detector.store.case_files import EVIDENCE, FILES
 from detector.store.decisions import DECISIONS
 from detector.store.facts import FACTS
-from detector.store.outbox import MESSAGES
+from detector.store.messages import MESSAGES
 from detector.store.projections import CASES, LABELS
 
 LATER = DAY + timedelta(days=1)

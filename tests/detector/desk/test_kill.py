@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from detector.desk.desk import Desk, Receipt
 from detector.enforcement.commands import Command
 from detector.store.events import EVENTS
-from detector.store.outbox import MESSAGES
+from detector.store.messages import MESSAGES
 
 WRITER = """
 import sys

@@ -30,7 +30,7 @@ from detector.store.case_files import UnknownCase, add_evidence, add_note
 from detector.store.decisions import Decision, Versions
 from detector.store.documents import DOCUMENTS, DocumentAltered, DocumentStore
 from detector.store.facts import FACTS
-from detector.store.outbox import messages_of
+from detector.store.messages import messages_of
 
 DOCUMENTS_IN_STORE = DocumentStore(None, 1_000_000)
 FIRST_WORDS = sorted({kind.partition(".")[0] for kind in KINDS})

@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from detector.store import outbox
+from detector.store import endpoints, outbox
+from detector.store.messages import NewMessage, message_id_of
 
 
 def until(true: Callable[[], bool], seconds: float = 30) -> None:
@@ -50,22 +51,16 @@ class Receiver:
 
 def add_endpoint(store: Engine, url: str, secret: str | None, endpoint_id: str = "erp") -> None:
     with store.begin() as connection:
-        outbox.add_endpoint(
+        endpoints.add_endpoint(
             connection, endpoint_id=endpoint_id, url=url, secret=secret, kinds=(), now=datetime.now(UTC)
         )
 
 
 def put(store: Engine, seller_id: str, number: int, payload: dict[str, Any] | None = None) -> str:
     """Append a message; its id."""
-    message_id = outbox.message_id_of(seller_id, number)
+    message_id = message_id_of(seller_id, number)
     kind = f"notice.{payload['kind']}" if payload else "case.opened"
     with store.begin() as connection:
-        outbox.append(
-            connection,
-            message_id=message_id,
-            seller_id=seller_id,
-            kind=kind,
-            payload=payload or {"number": number},
-            at=datetime.now(UTC),
-        )
+        content = payload or {"number": number}
+        outbox.append(connection, [NewMessage(message_id, seller_id, kind, content, datetime.now(UTC))])
     return message_id

@@ -186,10 +186,11 @@ WRITER = """
 import os, signal, sys
 from datetime import UTC, datetime
 from detector.store.database import connect
+from detector.store.messages import NewMessage
 from detector.store.outbox import append
 engine = connect(sys.argv[1])
 with engine.begin() as connection:
-    append(connection, message_id=sys.argv[2], seller_id="S1", kind="case.opened", payload={}, at=datetime.now(UTC))
+    append(connection, [NewMessage(sys.argv[2], "S1", "case.opened", {}, datetime.now(UTC))])
     if sys.argv[2] == "never":
         os.kill(os.getpid(), signal.SIGKILL)
 os.kill(os.getpid(), signal.SIGKILL)

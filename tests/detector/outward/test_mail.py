@@ -32,6 +32,7 @@ from detector.outward.letters import Sender
 from detector.outward.mail import MailServer, SellerMail
 from detector.store import outbox
 from detector.store.contacts import BadAddress, Contact, put_contacts
+from detector.store.endpoints import SELLERS_BY_EMAIL
 
 SENDER = Sender("Example Märkt", "https://seller.example/appeals")
 
@@ -103,7 +104,7 @@ def dead(store: Engine) -> list[tuple[str, str | None]]:
 @pytest.fixture
 def sellers(store: Engine) -> Engine:
     """A store with the endpoint of mail and two sellers' contacts."""
-    add_endpoint(store, outbox.SELLERS_BY_EMAIL, None, "mail")
+    add_endpoint(store, SELLERS_BY_EMAIL, None, "mail")
     with store.begin() as connection:
         chinese = Contact("S1", "shop@seller.example", None, "CN")
         put_contacts(connection, [chinese, Contact("S2", "two@seller.example", "en", "CN")])

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from detector.cli import app
 from detector.store.contacts import Contact, contact_of
-from detector.store.outbox import active_endpoints
+from detector.store.endpoints import active_endpoints
 
 
 @pytest.fixture

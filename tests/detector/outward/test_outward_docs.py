@@ -16,7 +16,7 @@ from detector.outward.dispatch import LEASE
 from detector.outward.webhooks import body_of, new_secret
 from detector.reference import markdown_table
 from detector.settings import Settings
-from detector.store.outbox import Message
+from detector.store.messages import Message
 
 PAGE = (Path(__file__).parents[3] / "docs" / "outward.md").read_text(encoding="utf-8")
 SECRET = new_secret(lambda size: bytes(range(size)))

@@ -9,28 +9,24 @@ import pytest
 from sqlalchemy import Engine
 
 from detector.store import outbox
+from detector.store.endpoints import UnknownEndpoint, active_endpoints, add_endpoint
+from detector.store.messages import NewMessage, message_id_of, messages_of
 
 NOW = datetime(2024, 3, 1, 9, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=2)
 
 
 def put(store: Engine, seller_id: str, number: int, kind: str = "notice.hold") -> str:
-    message_id = outbox.message_id_of(seller_id, number)
+    message_id = message_id_of(seller_id, number)
     with store.begin() as connection:
-        outbox.append(
-            connection,
-            message_id=message_id,
-            seller_id=seller_id,
-            kind=kind,
-            payload={"number": number},
-            at=NOW + timedelta(seconds=number),
-        )
+        at = NOW + timedelta(seconds=number)
+        outbox.append(connection, [NewMessage(message_id, seller_id, kind, {"number": number}, at)])
     return message_id
 
 
 def an_endpoint(store: Engine, endpoint_id: str = "erp", kinds: tuple[str, ...] = ()) -> str:
     with store.begin() as connection:
-        outbox.add_endpoint(
+        add_endpoint(
             connection,
             endpoint_id=endpoint_id,
             url=f"https://{endpoint_id}.example/hook",
@@ -76,7 +72,7 @@ def test_a_message_is_there_only_if_the_transaction_is(store: Engine) -> None:
 
     def fails_after_append() -> None:
         with store.begin() as connection:
-            outbox.append(connection, message_id="m", seller_id="S1", kind="k", payload={}, at=NOW)
+            outbox.append(connection, [NewMessage("m", "S1", "k", {}, NOW)])
             raise RuntimeError("the command failed")
 
     with pytest.raises(RuntimeError):
@@ -162,10 +158,10 @@ def test_a_removed_endpoint_is_told_nothing_more(store: Engine) -> None:
     put(store, "S1", 1)
     with store.begin() as connection:
         outbox.remove_endpoint(connection, "erp")
-        assert outbox.active_endpoints(connection) == []
+        assert active_endpoints(connection) == []
     put(store, "S1", 2)
     assert lease(store) == []
-    with store.begin() as connection, pytest.raises(outbox.UnknownEndpoint, match="'erp'"):
+    with store.begin() as connection, pytest.raises(UnknownEndpoint, match="'erp'"):
         outbox.remove_endpoint(connection, "erp")
 
 
@@ -174,9 +170,9 @@ def test_messages_of_one_seller_by_first_word(store: Engine) -> None:
     put(store, "S1", 3, "noticed")
     put(store, "S2", 4, "notice.hold")
     with store.begin() as connection:
-        found = outbox.messages_of(connection, "S1", "notice")
+        found = messages_of(connection, "S1", "notice")
         assert [message.message_id for message in found] == [hold, notice]
-        behind = outbox.messages_of(connection, "S1", "notice", after=found[0].position)
+        behind = messages_of(connection, "S1", "notice", after=found[0].position)
     assert [(message.message_id, message.payload, message.at) for message in behind] == [
         (notice, {"number": 2}, NOW + timedelta(seconds=2))
     ]
@@ -204,11 +200,11 @@ def test_a_second_writer_of_a_seller_waits_for_the_commit_of_the_first(store: En
     """Otherwise a later position could become visible, and be sent, before an earlier one."""
     with ThreadPoolExecutor(1) as pool:
         with store.begin() as connection:
-            outbox.append(connection, message_id="a", seller_id="S1", kind="n", payload={}, at=NOW)
+            outbox.append(connection, [NewMessage("a", "S1", "n", {}, NOW)])
             second = pool.submit(put, store, "S1", 2, "n")
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.3)
         message_id = second.result(timeout=20)
     with store.connect() as connection:
-        messages = outbox.messages_of(connection, "S1", "n")
+        messages = messages_of(connection, "S1", "n")
     assert [message.message_id for message in messages] == ["a", message_id]
