@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.gate = Gate(KeyRing(engine), _oidc(settings))
         app.state.policy = load_rulebook(settings.policy_file)
         app.state.desk = Desk(engine, app.state.policy)
-        app.state.documents = DocumentStore(settings.documents_folder, settings.document_max_bytes)
+        app.state.documents = DocumentStore.of(settings)
         app.state.bundle = _bundle(settings)
         pseudonym_key = load_key(os.environ, settings.pseudonym_key_file)
         app.state.service = Service(engine, app.state.policy, app.state.bundle, pseudonym_key)

@@ -17,7 +17,7 @@ from api.idempotency import FORM
 from api.openapi import failure
 from api.paging import cursor_after
 from api.principal import Principal
-from api.refusals import CursorRefused, IdempotencyKeyRefused
+from api.refusals import CursorRefused, IdempotencyKeyRefused, TagMissing, TagUnknown
 from api.roles import ACTOR_ROLE
 from detector.desk.desk import Desk, Receipt
 from detector.enforcement.codec import event_data, event_type
@@ -208,7 +208,7 @@ def position(after: tuple[Any, ...] | None, *kinds: type) -> Any:
     return after
 
 
-EDITED: dict[str, Any] = {"responses": {"412": failure(412)}}
+EDITED: dict[str, Any] = {"responses": {str(status): failure(status) for status in (404, 412, 428)}}
 """What an edit adds to the OpenAPI document."""
 
 
@@ -219,9 +219,14 @@ def etag(version: int) -> str:
 
 def _matched(
     tag: Annotated[
-        str, Header(alias="If-Match", pattern=r'^"[0-9]{1,9}"$', description="ETag of what was read.")
-    ],
+        str | None,
+        Header(alias="If-Match", description='Required: the ETag of what was read, such as "3".'),
+    ] = None,
 ) -> int:
+    if tag is None:
+        raise TagMissing
+    if not re.fullmatch(r'"[0-9]{1,9}"', tag):
+        raise TagUnknown
     return int(tag.strip('"'))
 
 

@@ -22,6 +22,8 @@ from api.refusals import (
     RequestRefused,
     RoleRefused,
     ServiceBusy,
+    TagMissing,
+    TagUnknown,
     TooManyAttempts,
     WrongMediaType,
 )
@@ -45,6 +47,8 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     MalformedBody: HTTPStatus.BAD_REQUEST,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     RoleRefused: HTTPStatus.FORBIDDEN,
+    TagMissing: HTTPStatus.PRECONDITION_REQUIRED,
+    TagUnknown: HTTPStatus.PRECONDITION_FAILED,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
     ProviderUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -16,6 +16,8 @@ __all__ = [
     "RequestRefused",
     "RoleRefused",
     "ServiceBusy",
+    "TagMissing",
+    "TagUnknown",
     "TooManyAttempts",
     "WrongMediaType",
 ]
@@ -65,6 +67,20 @@ class IdempotencyKeyRefused(RequestRefused):
 
     def __init__(self) -> None:
         super().__init__("the Idempotency-Key is not 1 to 200 printable ASCII characters; cannot keep it.")
+
+
+class TagMissing(RequestRefused):
+    """An edit does not say which version it is of."""
+
+    def __init__(self) -> None:
+        super().__init__("If-Match is missing; cannot edit unread. Send the ETag of what was read.")
+
+
+class TagUnknown(RequestRefused):
+    """No version has ever had this tag."""
+
+    def __init__(self) -> None:
+        super().__init__("If-Match is the ETag of no version; cannot edit it. Read again and send that ETag.")
 
 
 class WrongMediaType(RequestRefused):

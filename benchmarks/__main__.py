@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import fraudar_injection, identity_ring, left_out, scan_speed
+from benchmarks import enforcement, fraudar_injection, identity_ring, left_out, scan_speed
 
 
 def main() -> None:
@@ -14,6 +14,8 @@ def main() -> None:
     left_out.main(orders=20_000)
     print("\n# Speed of a scan\n")
     scan_speed.main(orders=50_000)
+    print("\n# Enforcement by size\n")
+    enforcement.main(sellers=6_000)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import typer
 
 from detector.enforcement_cli import app as enforce
 from detector.enforcement_cli import as_instant
-from detector.store_cli import DatabaseUrl
+from detector.store_cli import DatabaseUrl, in_store
 
 if TYPE_CHECKING:
     from detector.cases import Evidence
@@ -98,8 +98,7 @@ def verify(database_url: DatabaseUrl = None) -> None:
     from detector.store.database import one_moment
     from detector.store.documents import DocumentStore
 
-    settings = Settings()
-    documents = DocumentStore(settings.documents_folder, settings.document_max_bytes)
+    documents = DocumentStore.of(Settings())
     with open_desk(database_url) as desk, one_moment(desk.engine) as connection:
         last = head(connection)
         found = 0
@@ -137,6 +136,20 @@ def collect_cases(database_url: DatabaseUrl = None) -> None:
             now = datetime.now(UTC)
             found = [*held_orders(desk, connection, now), *tips(desk, connection, now)]
         _take_all(desk, found)
+
+
+@cases.command("labels")
+def export_labels(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Such as MARKET/labels.parquet.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write what decided cases say of orders and sellers, as evaluate reads it: the contract's labels."""
+    from detector.desk.labels import labels
+    from detector.results import write_table
+
+    made = in_store(database_url, labels)
+    write_table(made, file)
+    typer.echo(f"{made.num_rows:,} labels written to {file}")
 
 
 def _take_all(desk: Desk, found: Iterable[Evidence]) -> None:

@@ -31,7 +31,7 @@ def evidence(
     from detector.store.documents import DocumentStore
 
     settings = Settings()
-    documents = DocumentStore(settings.documents_folder, settings.document_max_bytes)
+    documents = DocumentStore.of(settings)
     policy = load_policy(settings.policy_file)
     dossier = in_store(database_url, lambda connection: load_dossier(connection, case_id, policy, documents))
     out.write_bytes(write_pack(dossier, audience))

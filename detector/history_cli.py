@@ -58,10 +58,13 @@ def purge(
     before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="UTC day; what is older goes.")],
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Remove facts and decisions that are older than a day: the end of their retention."""
+    """Remove facts, decisions and documents that are older than a day: the end of their retention."""
     from detector.retention import purge as purge_before
+    from detector.settings import Settings
+    from detector.store.documents import DocumentStore
 
-    removed = in_store(database_url, lambda connection: purge_before(connection, before))
+    documents = DocumentStore.of(Settings())
+    removed = in_store(database_url, lambda connection: purge_before(connection, before, documents))
     typer.echo(f"{sum(removed.values()):,} rows removed, {removed['orders']:,} orders")
 
 

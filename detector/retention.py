@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, up
 
 from detector.pseudonym import IDENTITY_COLUMNS
 from detector.store.decisions import DECISIONS
+from detector.store.documents import DocumentStore
 from detector.store.facts import FACTS
 from detector.store.idempotency import forget_before
 
@@ -16,11 +17,12 @@ __all__ = ["erase_buyer", "purge"]
 _DATED = {"reviews": "created_at", "affiliate_clicks": "clicked_at", "reports": "created_at"}
 
 
-def purge(connection: Connection, before: datetime) -> dict[str, int]:
+def purge(connection: Connection, before: datetime, documents: DocumentStore) -> dict[str, int]:
     """Remove what is older than ``before``; rows removed per table.
 
     Orders placed before go with their items, shipments, scans and decisions; reviews, clicks and reports by
-    their own time. Labels stay: they say of an order whether it was fake, not whose it was.
+    their own time; documents, unless an appeal names them. Labels stay: they say of an order whether it was
+    fake, not whose it was. Do it last in a transaction (see ``DocumentStore.forget``).
     """
     orders, shipments = FACTS["orders"], FACTS["shipments"]
     old = select(orders.c.order_id).where(orders.c.created_at < before)
@@ -36,6 +38,7 @@ def purge(connection: Connection, before: datetime) -> dict[str, int]:
     for name, column in _DATED.items():
         removed[name] = _delete(connection, FACTS[name], FACTS[name].c[column] < before)
     removed["idempotency"] = forget_before(connection, before)
+    removed["documents"] = documents.forget(connection, before)
     return removed
 
 

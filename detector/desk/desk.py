@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from detector.desk.announcing import announce
 from detector.enforcement.codec import content_of
-from detector.enforcement.commands import Actor, Command
+from detector.enforcement.commands import Actor, Command, FileAppeal
 from detector.enforcement.days import EARLIEST, end_of_day, format_instant
 from detector.enforcement.events import CaseExtended, CaseOpened, Event
 from detector.enforcement.evolve import fold
@@ -31,6 +31,7 @@ from detector.enforcement.view import market_view
 from detector.policy.schema import Policy
 from detector.store import audit, case_files
 from detector.store.database import one_moment
+from detector.store.documents import first_unknown, named_in
 from detector.store.events import (
     Stored,
     Stream,
@@ -196,7 +197,14 @@ def _known(connection: Connection, command: Command, stream: Stream | None) -> K
         state=stream.state if stream else None,
         owner_of_new_id=_owner(connection, created) if created else None,
         actor_is_seller=command.actor.role == "seller" and is_seller(connection, command.actor.id),
+        unknown_document=_unknown_document(connection, command, stream),
     )
+
+
+def _unknown_document(connection: Connection, command: Command, stream: Stream | None) -> str | None:
+    if not isinstance(command, FileAppeal) or stream is None:
+        return None
+    return first_unknown(connection, stream.state.seller_id, named_in(command.documents or ()))
 
 
 def _why(refusal: Refusal) -> tuple[str, str]:

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,6 +70,14 @@ def _all_or_money(scope: object) -> object:
     return scope
 
 
+def _storable(reference: dict[str, object]) -> dict[str, object]:
+    try:
+        json.dumps(reference, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it should be Unicode text throughout, without half characters") from None
+    return reference
+
+
 Instant = Annotated[datetime, BeforeValidator(parse_instant)]
 MAX_ID_CHARS = 200
 """The longest id: three of four bytes a character still fit into one index entry of a database."""
@@ -80,6 +89,7 @@ Count = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 ClauseName = Annotated[Clause, BeforeValidator(_clause_code)]
 Payee = Annotated[str, StringConstraints(strict=True, pattern=r"^(platform|(buyer|third_party):[\s\S]+)$")]
+Reference = Annotated[dict[str, object], AfterValidator(_storable)]
 Role = Literal["system", "analyst", "enforcer", "approver", "seller"]
 
 
@@ -244,7 +254,7 @@ class FileAppeal(Command):
 
     appeal_id: Id
     violation_id: Id
-    documents: tuple[Words | dict[str, object], ...] | None = None
+    documents: tuple[Words | Reference, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,9 @@ class Known:
         Id of the seller who has what the command would make, None when its id is free.
     actor_is_seller
         Whether the actor's id is that of a seller in the books.
+    unknown_document
+        The first document that the command names and the seller has not brought, None when there is none;
+        where no documents are kept, nobody can tell.
     """
 
     answered: Answered | None
@@ -60,6 +63,7 @@ class Known:
     state: SellerState | None
     owner_of_new_id: str | None
     actor_is_seller: bool
+    unknown_document: str | None = None
 
 
 def take_in(command: Command, known: Known, policy: Policy) -> tuple[Event, ...] | Refusal:
@@ -88,6 +92,8 @@ def _take_in(command: Command, known: Known, policy: Policy) -> tuple[Event, ...
     if known.state is None:
         raise UnknownSubject(*subject, command.type)
     _refuse_other_seller(command, known, known.state.seller_id)
+    if known.unknown_document is not None:
+        raise UnknownSubject("document", known.unknown_document, command.type)
     answer = decide(known.state, command, policy, command.at)
     if not isinstance(answer, Refusal):
         _refuse_taken_id(command, known, known.state.seller_id)

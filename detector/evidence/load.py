@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from detector.policy.schema import Policy
 from detector.store import snapshots
 from detector.store.case_files import UnknownCase, evidence_of, notes_of
 from detector.store.decisions import Decision, decisions_until
-from detector.store.documents import Document, DocumentStore
+from detector.store.documents import DocumentStore
 from detector.store.events import load_stream, read_events
 from detector.store.facts import FACTS
 from detector.store.messages import messages_of
@@ -83,7 +83,10 @@ def load_dossier(connection: Connection, case_id: str, policy: Policy, documents
             for note in notes_of(connection, case_id)
         ],
         policies=_policies(connection, notices, policy, as_of),
-        documents=_documents(connection, documents, stream.state, case_id),
+        documents=[
+            (one, documents.read(connection, one.document_id))
+            for one in documents.of_case(connection, case_id)
+        ],
     )
 
 
@@ -207,14 +210,3 @@ def _policies(
 ) -> list[PolicyText]:
     named = policy_texts(connection, {notice["policy"]["sha256"] for notice in notices})
     return named or [PolicyText(policy.sha256, policy.version, policy.text, as_of)]
-
-
-def _documents(
-    connection: Connection, documents: DocumentStore, state: SellerState, case_id: str
-) -> list[tuple[Document, bytes]]:
-    """The documents that the case's appeals name, as an id or as an object with a ``document_id``."""
-    violation = _violation_of(state, case_id)
-    given = [document for appeal in (violation.appeals if violation else ()) for document in appeal.documents]
-    named = [one.get("document_id") if isinstance(one, Mapping) else one for one in given]
-    mine = [known for known in documents.of_seller(connection, state.seller_id) if known.document_id in named]
-    return [(document, documents.read(connection, document.document_id)) for document in mine]

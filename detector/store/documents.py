@@ -8,9 +8,11 @@ from its bytes (``store.filetypes``), never from its name or from what the sende
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,27 +22,38 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Table,
     Text,
     UniqueConstraint,
+    delete,
     select,
+    text,
 )
 
 from detector.errors import TrueTradeError
+from detector.settings import Settings
 from detector.store.columns import METADATA, Instant
 from detector.store.filetypes import detect_type, safe_name
 from detector.store.inserting import insert_new
 
 __all__ = [
+    "APPEAL_DOCUMENTS",
+    "CONTENTS",
+    "DOCUMENTS",
     "AlteredDocument",
     "Document",
     "DocumentAltered",
     "DocumentStore",
     "DocumentTooLarge",
     "UnknownDocument",
+    "first_unknown",
+    "named_in",
 ]
+
+_ID = re.compile(r"[\w.-]+")
 
 CONTENTS = Table(
     "document_contents",
@@ -61,6 +74,19 @@ DOCUMENTS = Table(
     Column("uploaded_at", Instant, nullable=False),
     UniqueConstraint("seller_id", "sha256"),
 )
+
+
+APPEAL_DOCUMENTS = Table(
+    "enforcement_appeal_documents",
+    METADATA,
+    Column("appeal_id", Text, primary_key=True),
+    Column("document_id", Text, primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("seller_id", Text, nullable=False),
+    Index(None, "case_id"),
+    Index(None, "document_id"),
+)
+"""Which documents an appeal names: they stay as long as the appeal is on record."""
 
 
 class DocumentTooLarge(TrueTradeError):
@@ -105,6 +131,11 @@ class DocumentStore:
     folder: Path | None
     max_bytes: int
 
+    @classmethod
+    def of(cls, settings: Settings) -> DocumentStore:
+        """Documents as the settings keep them."""
+        return cls(settings.documents_folder, settings.document_max_bytes)
+
     def put(
         self, connection: Connection, *, seller_id: str, name: str, content: bytes, by: str, at: datetime
     ) -> Document:
@@ -135,9 +166,10 @@ class DocumentStore:
             raise UnknownDocument(f"document {document_id} does not exist; see the case's documents")
         return Document(*row)
 
-    def of_seller(self, connection: Connection, seller_id: str) -> list[Document]:
-        """All documents of the seller, oldest first."""
-        query = _DESCRIBED.where(DOCUMENTS.c.seller_id == seller_id)
+    def of_case(self, connection: Connection, case_id: str) -> list[Document]:
+        """The documents that the case's appeals name, oldest first."""
+        named = select(APPEAL_DOCUMENTS.c.document_id).where(APPEAL_DOCUMENTS.c.case_id == case_id)
+        query = _DESCRIBED.where(DOCUMENTS.c.document_id.in_(named))
         ordered = query.order_by(DOCUMENTS.c.uploaded_at, DOCUMENTS.c.document_id)
         return [Document(*row) for row in connection.execute(ordered)]
 
@@ -149,6 +181,23 @@ class DocumentStore:
             raise DocumentAltered(f"document {document_id}: {problem}; restore it from a backup")
         return content
 
+    def forget(self, connection: Connection, before: datetime) -> int:
+        """Remove documents of before that no appeal names, with bytes that are nobody's then; how many.
+
+        Do it last in a transaction: files that were removed do not come back. Nobody uploads meanwhile.
+        """
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"LOCK TABLE {CONTENTS.name} IN EXCLUSIVE MODE"))
+        named = select(APPEAL_DOCUMENTS.c.document_id)
+        old = (DOCUMENTS.c.uploaded_at < before, DOCUMENTS.c.document_id.not_in(named))
+        count = connection.execute(delete(DOCUMENTS).where(*old)).rowcount
+        used = select(DOCUMENTS.c.sha256)
+        unused = delete(CONTENTS).where(CONTENTS.c.sha256.not_in(used)).returning(CONTENTS.c.sha256)
+        for sha256 in connection.scalars(unused).all():
+            if self.folder is not None:
+                self._path(sha256).unlink(missing_ok=True)
+        return count
+
     def verify(self, connection: Connection) -> Iterator[AlteredDocument]:
         """Every document whose bytes are missing or changed."""
         for row in connection.execute(_DESCRIBED.order_by(DOCUMENTS.c.document_id)).all():
@@ -157,11 +206,11 @@ class DocumentStore:
                 yield AlteredDocument(row.document_id, row.seller_id, problem)
 
     def _keep(self, connection: Connection, sha256: str, media_type: str, content: bytes) -> None:
-        if self.folder is not None:
-            _write_once(self._path(sha256), content)
         row = {"sha256": sha256, "size_bytes": len(content), "media_type": media_type}
         kept = {"content": None if self.folder else content}
         connection.execute(insert_new(connection, CONTENTS), row | kept)
+        if self.folder is not None:
+            _write_once(self._path(sha256), content)
 
     def _checked(self, connection: Connection, sha256: str) -> tuple[str | None, bytes]:
         content = self._bytes(connection, sha256)
@@ -182,6 +231,28 @@ class DocumentStore:
     def _path(self, sha256: str) -> Path:
         assert self.folder is not None
         return self.folder / sha256[:2] / sha256
+
+
+def named_in(appeal_documents: Iterable[object]) -> list[str]:
+    """What an appeal names: each entry is a document's id, or an object that has it as ``document_id``.
+
+    >>> named_in(["doc_1", {"document_id": "doc_2", "shows": "payment"}])
+    ['doc_1', 'doc_2']
+    """
+    return [_named(entry) for entry in appeal_documents]
+
+
+def _named(entry: object) -> str:
+    """The id; what cannot be one, as JSON, which names no document and can be stored and shown."""
+    named = entry.get("document_id") if isinstance(entry, Mapping) else entry
+    return named if isinstance(named, str) and _ID.fullmatch(named) else json.dumps(entry)
+
+
+def first_unknown(connection: Connection, seller_id: str, document_ids: Sequence[str]) -> str | None:
+    """The first of these that the seller has not brought, None when all are there."""
+    mine = (DOCUMENTS.c.seller_id == seller_id, DOCUMENTS.c.document_id.in_(document_ids))
+    known = set(connection.scalars(select(DOCUMENTS.c.document_id).where(*mine)))
+    return next((document_id for document_id in document_ids if document_id not in known), None)
 
 
 _DESCRIBED = select(

@@ -111,7 +111,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event as it is stored: ``data`` is its JSON text, ``key`` that of the command that caused it."""
+    """A row of ``EVENTS``: ``data`` is the event's JSON text, ``key`` that of the command that caused it.
+
+    The fields are in the order of the columns.
+    """
 
     seller_id: str
     sequence: int
@@ -262,7 +265,7 @@ def all_events(connection: Connection) -> Iterator[Stored]:
 
 
 def _stored(row: Row[tuple[object, ...]]) -> Stored:
-    return Stored(row.seller_id, row.sequence, row.key, row.type, row.at, row.data)
+    return Stored(*row)
 
 
 def is_seller(connection: Connection, seller_id: str) -> bool:

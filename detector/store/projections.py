@@ -31,6 +31,7 @@ from detector.enforcement.routing import Subject
 from detector.enforcement.state import Case, Hold, SellerState, Violation
 from detector.enforcement.status import measures_at, term_ends_at, violation_status
 from detector.store.columns import METADATA, Instant, Json
+from detector.store.documents import APPEAL_DOCUMENTS, named_in
 
 __all__ = [
     "APPEALS",
@@ -148,9 +149,11 @@ LABELS = Table(
     Column("is_fake", Boolean, nullable=False),
     Column("labelled_at", Instant, nullable=False),
 )
-"""What decided cases say of their orders and sellers."""
+"""What decided cases say of their orders and sellers; ``detector.desk.labels`` reads it."""
 
-PROJECTIONS: tuple[Table, ...] = (CASES, VIOLATIONS, MEASURES, HOLDS, APPEALS, REMOVED_ORDERS, LABELS)
+PROJECTIONS: tuple[Table, ...] = (
+    *(CASES, VIOLATIONS, MEASURES, HOLDS, APPEALS, APPEAL_DOCUMENTS, REMOVED_ORDERS, LABELS),
+)
 
 DUE = Table(
     "enforcement_due",
@@ -198,6 +201,7 @@ def rows_of(state: SellerState) -> dict[Table, list[Row]]:
         MEASURES: [row for violation in violations for row in _measures(violation)],
         HOLDS: [_hold(hold, state.cases[hold.case_id]) for hold in state.holds.values()],
         APPEALS: [row for violation in violations for row in _appeals(violation)],
+        APPEAL_DOCUMENTS: [row for violation in violations for row in _appeal_documents(violation)],
         REMOVED_ORDERS: [row for violation in violations for row in _removed(violation, state)],
         LABELS: list(_labels(state)),
     }
@@ -273,6 +277,12 @@ def _appeals(violation: Violation) -> Iterator[Row]:
         }
 
 
+def _appeal_documents(violation: Violation) -> Iterator[Row]:
+    for appeal in violation.appeals:
+        for document_id in dict.fromkeys(named_in(appeal.documents)):
+            yield {"appeal_id": appeal.appeal_id, "document_id": document_id, "case_id": violation.case_id}
+
+
 def _removed(violation: Violation, state: SellerState) -> Iterator[Row]:
     """A mark for every order of the case, as long as the violation's removal is in force."""
     for row in _measures(violation):
@@ -284,12 +294,13 @@ def _removed(violation: Violation, state: SellerState) -> Iterator[Row]:
 
 def _labels(state: SellerState) -> Iterator[Row]:
     """A violation: the orders are fake and the seller is guilty. A victim: only the orders are fake."""
+    overturned_at = {v.case_id: v.closed_at for v in state.violations.values() if v.overturned}
     for case in state.cases.values():
         if case.outcome is None or case.decided_at is None:
             continue
         guilty = case.outcome == "violation" and not case.overturned
         fake = guilty or case.outcome == "victim"
-        common = {"case_id": case.case_id, "labelled_at": case.decided_at}
+        common = {"case_id": case.case_id, "labelled_at": overturned_at.get(case.case_id, case.decided_at)}
         yield {"subject_kind": "seller", "subject_id": state.seller_id, "is_fake": guilty, **common}
         for order_id in dict.fromkeys(case.order_ids):
             yield {"subject_kind": "order", "subject_id": order_id, "is_fake": fake, **common}

@@ -48,7 +48,19 @@ class Market:
 
     def appeal(self, **options: Any) -> Any:
         actor = {"id": self.id("S1"), "role": "seller"}
-        return self.give("file_appeal", "/v1/appeals", "seller_centre", **{"actor": actor, **options})
+        given = {"actor": actor, "documents": [self.document()], **options}
+        return self.give("file_appeal", "/v1/appeals", "seller_centre", **given)
+
+    def document(self, seller: str = "S1") -> str:
+        """A document that the seller brings; its id."""
+        params = {"seller_id": self.id(seller), "name": "receipt.pdf"}
+        content = b"%PDF-1.7 a receipt"
+        headers = {"content-type": "application/octet-stream"}
+        kept = self.call(
+            "POST", "/v1/documents", "seller_centre", params=params, content=content, headers=headers
+        )
+        assert kept.status_code == 200, kept.text
+        return str(kept.json()["document_id"])
 
 
 @pytest.fixture
@@ -165,7 +177,11 @@ def test_a_file_is_edited_under_the_version_that_was_read(market: Market) -> Non
     assert (first.status_code, first.json()["assignee"], first.headers["ETag"]) == (200, "eve", '"2"')
     late = patched(market, path, {"assignee": "kim"}, tag)
     assert (late.status_code, late.json()["error"]) == (412, "CaseEdited")
-    assert market.call("PATCH", path, "analyst", json=edit).status_code == 422
+    unread = market.call("PATCH", path, "analyst", json=edit)
+    assert (unread.status_code, unread.json()["error"]) == (428, "TagMissing")
+    assert market.call("POST", f"{path}/notes", "enforcer", json={"text": "unread"}).status_code == 428
+    made_up = patched(market, path, edit, "W/made up")
+    assert (made_up.status_code, made_up.json()["error"]) == (412, "TagUnknown")
     assert patched(market, path, {"priority": 1}, '"2"').status_code == 422
     note = {"json": {"text": "called the carrier"}, "headers": {"If-Match": '"2"'}}
     assert market.call("POST", f"{path}/notes", "enforcer", **note).status_code == 200
@@ -217,6 +233,8 @@ def test_a_document_is_kept_once_and_named_in_an_appeal(market: Market) -> None:
     document_id = kept.json()["document_id"]
     market.appeal(documents=[document_id])
     assert market.get(f"/v1/appeals/{market.id('A1')}")["documents"] == [document_id]
+    other = market.appeal(appeal_id="A2", documents=[market.document("S2")], status=404)
+    assert other["error"] == "UnknownSubject"
     program = {**told, "content": b"MZ\x90\x00\x03\x00\x00\x00\x04\x00"}
     assert market.get(f"/v1/documents/{document_id}", "seller_centre") == kept.json()
     assert market.call("GET", f"/v1/documents/{document_id}/content", "approver").content == told["content"]

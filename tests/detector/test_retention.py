@@ -16,8 +16,10 @@ from detector.retention import erase_buyer, purge
 from detector.rulebook import load_rulebook
 from detector.service import ScoreRequest, Service
 from detector.store.decisions import DECISIONS
+from detector.store.documents import DocumentStore
 from detector.store.facts import FACTS
 
+DOCUMENTS = DocumentStore(None, 1000)
 KEY = b"a key of the tests, 32 bytes long"
 
 
@@ -66,14 +68,18 @@ def test_what_is_older_goes_with_all_that_belongs_to_it(market: Engine) -> None:
     again = an_order(order_id="o1", buyer_id="b1") | {"created_at": at(days=10).replace(tzinfo=UTC)}
     service.score([ScoreRequest(again)], datetime(2024, 6, 1, tzinfo=UTC))
     with market.begin() as connection:
-        removed = purge(connection, at(days=15))
+        removed = purge(connection, at(days=15), DOCUMENTS)
         left = connection.scalar(select(func.count()).select_from(DECISIONS))
     belongs = ("orders", "order_items", "shipments", "tracking_events", "reviews", "affiliate_clicks")
-    assert removed == dict.fromkeys((*belongs, "decisions"), 1) | {"reports": 0, "idempotency": 0}
+    assert removed == dict.fromkeys((*belongs, "decisions"), 1) | {
+        "reports": 0,
+        "idempotency": 0,
+        "documents": 0,
+    }
     assert {table: rows(market, table) for table in belongs} == dict.fromkeys(belongs, 1)
     assert (left, rows(market, "labels")) == (0, 1)
     with market.begin() as connection:
-        assert set(purge(connection, at(days=15)).values()) == {0}
+        assert set(purge(connection, at(days=15), DOCUMENTS).values()) == {0}
 
 
 def test_an_erased_buyer_s_orders_stay_without_identifiers(market: Engine) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, Table, select
+from enforcement_builders import DAY
+from sqlalchemy import Engine, Table, insert, select
 
 from detector.desk.desk import Desk, Receipt
 from detector.enforcement.commands import Command
 from detector.enforcement.refusals import Refusal
 from detector.store.audit import verify
+from detector.store.documents import CONTENTS, DOCUMENTS
 from detector.store.projections import DUE, PROJECTIONS
 
 
@@ -24,6 +26,17 @@ def refuse(desk: Desk, command: Command) -> Refusal:
     answer = desk.submit(command)
     assert isinstance(answer, Refusal), answer
     return answer
+
+
+def bring(engine: Engine, seller_id: str, *document_ids: str) -> None:
+    """The seller's documents, under these ids."""
+    with engine.begin() as connection:
+        for document_id in document_ids:
+            content = {"sha256": document_id, "size_bytes": 1, "media_type": "text/plain", "content": b"x"}
+            connection.execute(insert(CONTENTS).values(content))
+            told = {"seller_id": seller_id, "sha256": document_id, "name": f"{document_id}.txt"}
+            row = {**told, "document_id": document_id, "uploaded_by": "key:1", "uploaded_at": DAY}
+            connection.execute(insert(DOCUMENTS).values(row))
 
 
 def rows(engine: Engine, table: Table) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from desk_builders import accept, findings, projected, refuse, rows
+from desk_builders import accept, bring, findings, projected, refuse, rows
 from enforcement_builders import DAY, SHIPPED, a_book, a_command
 from sqlalchemy import Engine, create_engine, update
 
@@ -21,9 +21,11 @@ from detector.enforcement.refusals import (
     InvalidTransition,
     Refusal,
     TimeWentBack,
+    UnknownSubject,
 )
 from detector.enforcement.view import book_view
 from detector.store.audit import ENTRIES
+from detector.store.documents import APPEAL_DOCUMENTS
 from detector.store.events import CACHE_EVERY, EVENTS, STREAMS
 from detector.store.messages import MESSAGES
 from detector.store.projections import REMOVED_ORDERS
@@ -35,12 +37,14 @@ STORY = (
     a_command("place_hold"),
     a_command("decide_case", severity="critical"),
     a_command("approve_measures"),
-    a_command("file_appeal", documents=["invoice.pdf", {"name": "letter", "pages": 2}]),
+    a_command("file_appeal", documents=["invoice.pdf", {"document_id": "letter", "pages": 2}]),
 )
 
 
 @pytest.fixture
 def desk(store: Engine) -> Desk:
+    bring(store, "S1", "invoice.pdf", "letter")
+    bring(store, "S2", "receipt-of-s2")
     return Desk(store, SHIPPED)
 
 
@@ -113,6 +117,34 @@ def test_the_stored_state_is_only_a_cache(desk: Desk):
     assert rows(desk.engine, STREAMS)[0]["state"] == write_state(state)
 
 
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [
+        ("nowhere.pdf", "nowhere.pdf"),
+        ("receipt-of-s2", "receipt-of-s2"),
+        ({"document_id": "nowhere"}, "nowhere"),
+        ({"name": "a letter"}, '{"name": "a letter"}'),
+        ({"document_id": "nul\0"}, '{"document_id": "nul\\u0000"}'),
+    ],
+)
+def test_an_appeal_names_documents_that_the_seller_has_brought(desk: Desk, named: object, shown: str):
+    accept(desk, *STORY[:-1])
+    before = desk.state("S1", DAY)
+    refusal = refuse(desk, a_command("file_appeal", documents=["invoice.pdf", named]))
+    assert isinstance(refusal, UnknownSubject)
+    assert (refusal.subject, refusal.subject_id) == ("document", shown)
+    assert desk.state("S1", DAY) == before
+    accept(desk, a_command("file_appeal"))
+
+
+def test_the_documents_of_an_appeal_are_found_by_its_case(desk: Desk):
+    accept(desk, *STORY)
+    linked = {
+        (row["document_id"], row["appeal_id"], row["case_id"]) for row in rows(desk.engine, APPEAL_DOCUMENTS)
+    }
+    assert linked == {("invoice.pdf", "A1", "C1"), ("letter", "A1", "C1")}
+
+
 def test_removed_orders_come_back_when_the_violation_is_overturned(desk: Desk):
     accept(desk, *STORY)
     marks = {(row["order_id"], row["violation_id"]) for row in rows(desk.engine, REMOVED_ORDERS)}
@@ -182,6 +214,8 @@ def test_fifty_sellers_that_want_one_case_id_get_one_case(crowd: Desk):
 
 def test_the_log_replayed_gives_the_living_state(crowd: Desk):
     """Commands of many kinds from many threads; what the events say is what the state is."""
+    for seller in ("S1", "S2", "S3"):
+        bring(crowd.engine, seller, f"invoice-{seller}")
     kinds = ("open_case", "extend_case", "place_hold", "decide_case", "file_appeal", "waive_appeal")
     for kind in kinds:
         wanted = [(seller, n) for n in range(3) for seller in ("S1", "S2", "S3")]
@@ -202,6 +236,8 @@ def ids(kind: str, seller: str) -> dict[str, object]:
         "appeal_id": f"A{seller}",
     }
     given = {name: value for name, value in own.items() if name in a_fields(kind)}
+    if kind == "file_appeal":
+        given["documents"] = [f"invoice-{seller}"]
     if kind in ("file_appeal", "waive_appeal"):
         given["actor"] = {"id": seller, "role": "seller"}
     return given | ({"seller_id": seller} if kind == "open_case" else {})

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
+from builders import an_order, frames
 from desk_builders import accept
 from enforcement_builders import DAY, SHIPPED, a_command
 from sqlalchemy import func, update
+from stored_market import a_folder
 from typer.testing import CliRunner, Result
 
 from detector.cli import app
 from detector.desk.desk import Desk
+from detector.ingest.run import ingest
 from detector.store.database import connect, upgrade
 from detector.store.documents import CONTENTS, DocumentStore
 from detector.store.events import EVENTS
@@ -55,6 +59,30 @@ def test_due_tells_once_what_has_become_due(url: str):
 
 def test_rebuild_says_how_many_sellers(url: str):
     assert truetrade(url, "enforce", "rebuild").output == "1 sellers rebuilt from their events.\n"
+
+
+def test_labels_are_a_table_of_the_contract_that_an_evaluation_reads(url: str, tmp_path: Path):
+    again = {"case_id": "C2", "key": "again", "order_ids": ["O1", "O7"]}
+    engine = connect(url)
+    accept(
+        Desk(engine, SHIPPED),
+        a_command("open_case", **again),
+        a_command("decide_case", key="no", case_id="C2", outcome="no_violation"),
+    )
+    engine.dispose()
+    folder = a_folder(tmp_path / "market", frames([an_order(order_id=name) for name in ("O1", "O7")]))
+    written = truetrade(url, "cases", "labels", str(folder / "labels.parquet"))
+    assert written.exit_code == 0, written.output
+    con = duckdb.connect()
+    ingest(folder, con)
+    found = con.sql("SELECT subject_id, is_fake, clause, labelled_at FROM labels ORDER BY ALL")
+    noon = DAY.replace(tzinfo=None)
+    assert found.fetchall() == [
+        ("O1", True, "self_dealing", noon),
+        ("O7", False, None, noon),
+        ("S1", True, "self_dealing", noon),
+    ]
+    con.close()
 
 
 def test_verify_names_what_was_changed_and_fails(url: str):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from desk_builders import findings, projected, rows
+from desk_builders import bring, findings, projected, rows
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
@@ -15,7 +16,7 @@ from test_enforcement_machine import POLICIES, QUIET, Market
 from detector.desk.desk import Desk, Receipt
 from detector.desk.rebuild import rebuild
 from detector.enforcement.book import Book
-from detector.enforcement.commands import Command
+from detector.enforcement.commands import Command, FileAppeal
 from detector.enforcement.events import Event
 from detector.enforcement.refusals import Refusal
 from detector.policy.schema import Policy
@@ -33,6 +34,7 @@ class Twin(Book):
         self.asked = 0
 
     def submit(self, command: Command) -> tuple[Event, ...] | Refusal:
+        command = self._with_own_papers(command)
         repeated = command.key in self._answers
         answer = super().submit(command)
         desks = self.desk.submit(command)
@@ -45,6 +47,13 @@ class Twin(Book):
             assert (desks.events, desks.repeated) == (answer, repeated)
         return answer
 
+    def _with_own_papers(self, command: Command) -> Command:
+        """A document is one seller's: the appellant's own in place of the market's word for it."""
+        if not isinstance(command, FileAppeal) or not command.documents:
+            return command
+        owners = (s.seller_id for s in self.sellers.values() if command.violation_id in s.violations)
+        return replace(command, documents=(f"papers-{next(owners, 'nobody')}",))
+
 
 class DeskMarket(Market):
     """The market of the pure core, with a desk at its side."""
@@ -55,6 +64,8 @@ class DeskMarket(Market):
         self.folder = tempfile.TemporaryDirectory()
         self.engine = connect(f"sqlite:///{Path(self.folder.name) / 'store.db'}")
         upgrade(self.engine)
+        for seller_id in ("S1", "S2"):
+            bring(self.engine, seller_id, f"papers-{seller_id}")
         self.book = Twin(self.policy, Desk(self.engine, self.policy))
 
     def teardown(self) -> None:

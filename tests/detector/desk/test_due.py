@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from desk_builders import accept, projected, rows
+from desk_builders import accept, bring, projected, rows
 from enforcement_builders import SHIPPED, a_command
 from sqlalchemy import Engine
 
@@ -27,6 +29,7 @@ TERM_ENDS = datetime(2024, 5, 31, tzinfo=UTC)
 def desk(store: Engine) -> Desk:
     """A hold, a completed investigation, and a serious violation of 1 March 2024, noticed at noon."""
     desk = Desk(store, SHIPPED)
+    bring(store, "S1", "invoice.pdf")
     accept(
         desk,
         a_command("credit_proceeds", DAY),
@@ -122,13 +125,30 @@ def test_a_case_that_should_have_been_decided_is_told_once_for_each_due_date(sto
     assert told(desk, due_at + timedelta(days=1)) == []
 
 
-def test_of_each_seller_things_are_told_in_the_order_of_time(store: Engine):
-    desk = Desk(store, SHIPPED)
-    for n in range(30):
+def violations(desk: Desk, count: int) -> None:
+    """A serious violation of each of so many sellers, on three days."""
+    for n in range(count):
         own = {"case_id": f"C{n}", "seller_id": f"S{n}"}
         accept(desk, a_command("open_case", DAY, key=f"o{n}", **own))
         decide = {"case_id": f"C{n}", "violation_id": f"V{n}", "severity": "serious", "key": f"d{n}"}
         accept(desk, a_command("decide_case", DAY + timedelta(days=n % 3), **decide))
+
+
+def test_runs_at_the_same_time_tell_each_thing_once(store: Engine):
+    desk = Desk(store, SHIPPED)
+    violations(desk, 12)
+    before = len(rows(store, MESSAGES))
+    with ThreadPoolExecutor(4) as pool:
+        sent = sum(pool.map(lambda _: send_due(desk, TERM_ENDS), range(4)), Counter())
+    kinds = Counter(str(row["kind"]) for row in rows(store, MESSAGES)[before:])
+    assert kinds == {"seller.measures": 24, "violation.final": 12}
+    assert sent == kinds | {"notice.reminder": 12}
+    assert all(row["sent_at"] == TERM_ENDS for row in rows(store, DUE))
+
+
+def test_of_each_seller_things_are_told_in_the_order_of_time(store: Engine):
+    desk = Desk(store, SHIPPED)
+    violations(desk, 30)
     before = len(rows(desk.engine, MESSAGES))
     send_due(desk, TERM_ENDS)
     made = rows(desk.engine, MESSAGES)[before:]

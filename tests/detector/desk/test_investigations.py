@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from desk_builders import accept, findings, projected, rows
+from desk_builders import accept, bring, findings, projected, rows
 from enforcement_builders import DAY, SHIPPED, a_command
 from sqlalchemy import Engine, insert
 
@@ -119,6 +119,7 @@ def test_decided_cases_give_labels_and_an_appeal_takes_them_back(desk: Desk):
     assert labels == {
         "O1": True, "O2": True, "S1": True, "O3": True, "S2": False, "O4": False, "S3": False,
     }  # fmt: skip
+    bring(desk.engine, "S1", "invoice.pdf")
     accept(desk, a_command("file_appeal"), a_command("decide_appeal", outcome="granted"))
     after = {str(row["subject_id"]): row["is_fake"] for row in rows(desk.engine, LABELS)}
     assert after == {**labels, "O1": False, "O2": False, "S1": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -105,6 +105,7 @@ class Market(RuleBasedStateMachine):
         self.policy = a_policy(zone, **overrides)
         self.book = Book(self.policy)
         self.now = START
+        self.submitted = 0
         self.lines: list[dict[str, Any]] = []
         self.refusals: list[tuple[int, str]] = []
         self.ids: dict[str, list[str]] = {"case": [], "hold": [], "violation": [], "appeal": []}
@@ -184,7 +185,9 @@ class Market(RuleBasedStateMachine):
         before = list(self.book.history)
         if line["type"] == "credit_proceeds":
             other = parse_command({**line, "amount_minor": line["amount_minor"] + 1})
+            self.submitted += 1
             assert isinstance(self.book.submit(other), IdempotencyConflict)
+        self.submitted += 1
         assert not isinstance(self.book.submit(parse_command(line)), Refusal)
         assert self.book.history == before
 
@@ -193,6 +196,7 @@ class Market(RuleBasedStateMachine):
         before = (dict(self.book.sellers), list(self.book.history), self.book.latest)
         windows = self.windows()
         self.lines.append(line)
+        self.submitted += 1
         answer = self.book.submit(command)
         if isinstance(answer, Refusal):
             self.refusals.append((len(self.lines), line["key"]))
@@ -306,12 +310,28 @@ class TestMarket(Market.TestCase):
     )
 
 
+class LongMarket(Market):
+    """The same, and how many commands each life had."""
+
+    lengths: ClassVar[list[int]] = []
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "book"):
+            self.lengths.append(self.submitted)
+
+
 @pytest.mark.slow
-class TestMarketThoroughly(Market.TestCase):
+class TestMarketThoroughly(LongMarket.TestCase):
     settings = settings(
-        max_examples=2000,
+        max_examples=2050,
         stateful_step_count=60,
         deadline=None,
         derandomize=True,
         suppress_health_check=QUIET,
     )
+
+    def runTest(self) -> None:
+        """At least 2,000 lives of at least 50 commands."""
+        super().runTest()
+        assert sum(length >= 50 for length in LongMarket.lengths) >= 2000

@@ -60,6 +60,7 @@ BAD = [
     ("settle_hold", "remainder", "keep", "remainder"),
     ("file_appeal", "documents", "invoice.pdf", "documents"),
     ("file_appeal", "documents", [""], "documents.0"),
+    ("file_appeal", "documents", [{"name": "half a \ud800"}], "documents.0"),
     ("decide_appeal", "outcome", "maybe", "outcome"),
     ("decide_appeal", "reason", "", "reason"),
 ]

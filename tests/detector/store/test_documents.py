@@ -6,17 +6,19 @@ import hashlib
 import io
 import zipfile
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, insert, select, text, update
 
 from detector.store.documents import (
+    APPEAL_DOCUMENTS,
     CONTENTS,
+    DOCUMENTS,
     Document,
     DocumentAltered,
     DocumentStore,
@@ -54,6 +56,29 @@ def put(store: Engine, documents: DocumentStore, content: bytes = PDF, **changes
         return documents.put(connection, content=content, **facts)
 
 
+def test_what_no_appeal_names_goes_at_the_end_of_its_retention(
+    store: Engine, documents: DocumentStore
+) -> None:
+    named, old = put(store, documents), put(store, documents, PNG)
+    young = put(store, documents, JPEG, at=NOW + timedelta(days=9))
+    shared = put(store, documents, PNG, seller_id="S2", at=NOW + timedelta(days=9))
+    link = {"appeal_id": "A1", "document_id": named.document_id, "case_id": "C1", "seller_id": "S1"}
+    with store.begin() as connection:
+        connection.execute(insert(APPEAL_DOCUMENTS).values(link))
+        assert documents.forget(connection, NOW + timedelta(days=1)) == 1
+        assert documents.forget(connection, NOW + timedelta(days=1)) == 0
+    with store.begin() as connection:
+        assert documents.of_case(connection, "C1") == [named]
+        assert [documents.read(connection, d.document_id) for d in (named, young, shared)] == [PDF, JPEG, PNG]
+        with pytest.raises(UnknownDocument):
+            documents.get(connection, old.document_id)
+        assert documents.forget(connection, NOW + timedelta(days=10)) == 2
+    with store.begin() as connection:
+        assert [row.sha256 for row in connection.execute(select(CONTENTS))] == [named.sha256]
+    if documents.folder is not None:
+        assert [path.name for path in documents.folder.rglob("*") if path.is_file()] == [named.sha256]
+
+
 def test_a_document_comes_back_as_it_was(store: Engine, documents: DocumentStore) -> None:
     kept = put(store, documents)
     assert kept == Document(
@@ -68,7 +93,7 @@ def test_a_document_comes_back_as_it_was(store: Engine, documents: DocumentStore
     )
     with store.connect() as connection:
         assert documents.read(connection, kept.document_id) == PDF
-        assert documents.of_seller(connection, "S1") == [kept]
+        assert connection.scalars(select(DOCUMENTS.c.document_id)).all() == [kept.document_id]
         assert list(documents.verify(connection)) == []
         with pytest.raises(UnknownDocument, match="doc_none"):
             documents.get(connection, "doc_none")
