@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -264,8 +265,8 @@ def all_events(connection: Connection) -> Iterator[Stored]:
     return (_stored(row) for row in rows)
 
 
-def _stored(row: Row[tuple[object, ...]]) -> Stored:
-    return Stored(*row)
+def _stored(row: Row[Any]) -> Stored:
+    return Stored(*tuple(row))
 
 
 def is_seller(connection: Connection, seller_id: str) -> bool:

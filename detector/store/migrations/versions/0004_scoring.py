@@ -11,7 +11,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-TEXT, WHOLE, REAL, FLAG = sa.Text(), sa.BigInteger(), sa.Double(), sa.Boolean()
+TEXT, WHOLE, FLAG = sa.Text(), sa.BigInteger(), sa.Boolean()
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
@@ -70,10 +70,10 @@ def upgrade() -> None:
         ("decision_id",),
         *_required(TEXT, "decision_id", "order_id", "seller_id"),
         *_required(WHOLE, "decided_at"),
-        *_required(REAL, "score"),
+        *_required(sa.Double(), "score"),
         *_required(TEXT, "decision"),
-        *_optional(REAL, "anomaly_score"),
-        *_required(REAL, "rule_score"),
+        *_optional(sa.Double(), "anomaly_score"),
+        *_required(sa.Double(), "rule_score"),
         *_required(JSON, "clauses", "reasons"),
         *_optional(TEXT, "ring_id"),
         *_required(JSON, "versions"),
@@ -249,7 +249,7 @@ def upgrade() -> None:
         ("generation", "seller_id"),
         *_required(sa.Integer(), "generation"),
         *_required(TEXT, "seller_id"),
-        *_required(REAL, "score"),
+        *_required(sa.Double(), "score"),
         *_required(TEXT, "recommendation"),
         *_required(JSON, "verdict"),
         sqlite_with_rowid=False,
@@ -277,7 +277,7 @@ def upgrade() -> None:
         *_required(WHOLE, "event_at"),
         *_required(TEXT, "status"),
         *_optional(TEXT, "country", "region", "city", "postcode"),
-        *_optional(REAL, "latitude", "longitude"),
+        *_optional(sa.Double(), "latitude", "longitude"),
         *_optional(WHOLE, "weight_g"),
         *_optional(TEXT, "signed_by"),
         sqlite_with_rowid=False,
