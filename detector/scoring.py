@@ -239,7 +239,7 @@ class Scorer:
         """
         evidence = evidence or self.evidence(features, count)
         together = np.minimum(evidence.amount - evidence.own, evidence.own)
-        odds = self._log_odds(evidence.own + together, features)
+        odds = self._log_odds(evidence.own, features) + self.detection.fusion.collective_gain * together
         rule_score = _sigmoid(odds)
         if anomaly is not None:
             odds = odds + self._anomaly_lift(anomaly)

@@ -25,8 +25,11 @@ MAX_SELLERS = 40
 MAX_MEETING = 40
 """A seller's day with more buying entities is a live stream or a sale, not a meeting."""
 
-BLOCKS = 12
-"""Dense blocks looked for at most; the search stops early when a block is no longer surprising."""
+BLOCKS = 24
+"""Dense blocks looked at in each country."""
+
+CANDIDATE = 3.0
+"""Co-buying surprise (nats) from which a visit may belong to a dense block."""
 
 PEEL_SHARE = 0.03
 PEEL_SLOWLY = 5_000
@@ -75,6 +78,16 @@ FEATURES: tuple[Feature, ...] = (
         source="CopyCatch (Beutel et al. 2013)",
     ),
     Feature(
+        "lockstep_surprise",
+        "How surprising (natural log-likelihood ratio, capped at 60) so many lockstep_partners are, given how "
+        "many others the entity met and how many shop in its country.",
+        "Never null: 0 where nobody did.",
+        _NEEDS,
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+    ),
+    Feature(
         "block_surprise",
         "Surprise per member (natural log-likelihood ratio) of the dense block that holds both the entity "
         "and the seller.",
@@ -89,7 +102,7 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Create ``f_graph``, ``blocks(block, side, node_id)`` and ``lockstep_pairs(entity_a, entity_b)``."""
+    """Create ``f_graph``, ``blocks``, ``block_pairs``, ``lockstep_pairs`` and ``lockstep_rings``."""
     _seller_pairs(con)
     _lockstep(con)
     _blocks(con)
@@ -104,6 +117,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
                     THEN round(coalesce(c.together, 0) / (t.sellers - 1), 9) END::DOUBLE AS cobuy_share,
                round((n.total - coalesce(c.surprise, 0)) / (n.entities + 2), 9)::DOUBLE AS cobuy_neighbours,
                coalesce(l.partners, 0)::DOUBLE AS lockstep_partners,
+               round(least(60, coalesce(l.surprise, 0)), 9)::DOUBLE AS lockstep_surprise,
                coalesce(b.surprise, 0)::DOUBLE AS block_surprise
         FROM orders o JOIN buyer_entity e USING (buyer_id)
         JOIN (SELECT entity_id, count(*) AS sellers FROM entity_sellers GROUP BY ALL) t USING (entity_id)
@@ -111,7 +125,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
         LEFT JOIN cobuy c ON c.entity_id = e.entity_id AND c.seller_id = o.seller_id
         LEFT JOIN lockstep l ON l.entity_id = e.entity_id AND l.seller_id = o.seller_id
         LEFT JOIN block_pairs b ON b.entity_id = e.entity_id AND b.seller_id = o.seller_id;
-        DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE block_pairs; DROP TABLE seller_pairs;
+        DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE seller_pairs;
         DROP TABLE seller_cobuy
     """)
 
@@ -119,42 +133,48 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
 def _seller_pairs(con: duckdb.DuckDBPyConnection) -> None:
     """``cobuy(entity_id, seller_id, surprise, together)`` from pairs of sellers with common entities.
 
-    The null keeps every seller's popularity and every entity's number of sellers, and is matched for
-    category: pairs of categories that go together in the whole market are expected to.
+    The null keeps every seller's popularity and every entity's number of sellers within each country (buyers
+    of one country share sellers because those deliver there), and is matched for category: pairs of
+    categories that go together in the whole market are expected to.
     """
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE shopping AS
-        SELECT entity_id, seller_id FROM entity_sellers
+        SELECT entity_id, seller_id, min(country) OVER (PARTITION BY entity_id) AS country FROM entity_sellers
         QUALIFY count(*) OVER (PARTITION BY entity_id) BETWEEN 2 AND {MAX_SELLERS};
         CREATE OR REPLACE TEMP TABLE seller_category AS
         SELECT seller_id, coalesce(min_by(category, (-n, category)), '') AS category FROM (
             SELECT seller_id, category, count(*) AS n FROM products GROUP BY ALL) GROUP BY ALL;
         CREATE OR REPLACE TEMP TABLE seller_visits AS
-        SELECT seller_id, any_value(coalesce(category, '')) AS category, count(*) AS visits
+        SELECT seller_id, country, any_value(coalesce(category, '')) AS category, count(*)::DOUBLE AS visits
         FROM shopping LEFT JOIN seller_category USING (seller_id) GROUP BY ALL;
         CREATE OR REPLACE TEMP TABLE seller_pairs AS
         WITH together AS (
             SELECT a.seller_id AS seller_a, b.seller_id AS seller_b, count(*) AS common
             FROM shopping a JOIN shopping b ON a.entity_id = b.entity_id AND a.seller_id < b.seller_id
             GROUP BY ALL),
+        person AS (SELECT country, count(*) AS sellers FROM shopping GROUP BY entity_id, country),
+        density AS (
+            SELECT country, sum(sellers * (sellers - 1)) / sum(sellers) ** 2 AS density FROM person GROUP BY ALL),
+        category AS (SELECT category, country, sum(visits) AS visits FROM seller_visits GROUP BY ALL),
+        usual AS (
+            SELECT x.category AS category_a, y.category AS category_b, sum(density * x.visits * y.visits
+                   / CASE WHEN x.category = y.category THEN 2 ELSE 1 END) AS pairs
+            FROM category x JOIN category y ON x.country = y.country AND x.category <= y.category
+            JOIN density ON density.country = x.country GROUP BY ALL),
+        of_seller AS (SELECT seller_id, any_value(category) AS category FROM seller_visits GROUP BY ALL),
         named AS (
-            SELECT t.*, x.visits AS visits_a, y.visits AS visits_b,
-                   least(x.category, y.category) AS category_a, greatest(x.category, y.category) AS category_b
-            FROM together t JOIN seller_visits x ON x.seller_id = seller_a
-            JOIN seller_visits y ON y.seller_id = seller_b),
-        total AS (SELECT sum(common) AS pairs, (SELECT sum(visits) FROM seller_visits) AS visits FROM together),
-        category AS (SELECT category, sum(visits) AS visits FROM seller_visits GROUP BY ALL),
+            SELECT t.*, least(x.category, y.category) AS category_a, greatest(x.category, y.category) AS category_b
+            FROM together t JOIN of_seller x ON x.seller_id = seller_a JOIN of_seller y ON y.seller_id = seller_b),
         lift AS (
-            SELECT category_a, category_b,
-                   greatest(1, (sum(common) + 20) / (20 + any_value(total.pairs) * any_value(x.visits)
-                       * any_value(y.visits) * CASE WHEN category_a = category_b THEN 1 ELSE 2 END
-                       / any_value(total.visits) ** 2)) AS lift
-            FROM named JOIN category x ON x.category = category_a JOIN category y ON y.category = category_b
-            CROSS JOIN total GROUP BY category_a, category_b)
-        SELECT seller_a, seller_b, common,
-               2.0 * lift * total.pairs * visits_a * visits_b / total.visits ** 2 AS expected
-        FROM named JOIN lift USING (category_a, category_b) CROSS JOIN total
-        WHERE common >= 3;
+            SELECT category_a, category_b, greatest(1, (sum(common) + 20) / (20 + any_value(pairs))) AS lift
+            FROM named JOIN usual USING (category_a, category_b) GROUP BY ALL)
+        SELECT seller_a, seller_b, any_value(common) AS common,
+               any_value(lift) * sum(density * x.visits * y.visits) AS expected
+        FROM named JOIN lift USING (category_a, category_b)
+        JOIN seller_visits x ON x.seller_id = seller_a
+        JOIN seller_visits y ON y.seller_id = seller_b AND y.country = x.country
+        JOIN density ON density.country = x.country
+        WHERE common >= 3 GROUP BY ALL;
         CREATE OR REPLACE TEMP TABLE cobuy AS
         WITH surprising AS (
             SELECT *, round(least(60, (common - 1) * ln((common - 1) / expected) - (common - 1 - expected)), 9)
@@ -173,14 +193,18 @@ def _seller_pairs(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _lockstep(con: duckdb.DuckDBPyConnection) -> None:
-    """Entities that were at the same seller on the same day, at two sellers or more."""
+    """Entities that were at the same seller on the same day, at two sellers or more.
+
+    By chance, an entity met at one seller is one of the many met at the others as often as any of the
+    country's shoppers, and twice as often for being an active one.
+    """
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE meetings AS
-        SELECT entity_id, seller_id, day FROM (
+        SELECT *, count(*) OVER (PARTITION BY seller_id, day) AS present FROM (
             SELECT DISTINCT entity_id, seller_id, created_at::DATE AS day
             FROM orders JOIN buyer_entity USING (buyer_id)
             WHERE entity_id IN (SELECT entity_id FROM shopping))
-        QUALIFY count(*) OVER (PARTITION BY seller_id, day) BETWEEN 2 AND {MAX_MEETING};
+        QUALIFY present BETWEEN 2 AND {MAX_MEETING};
         CREATE OR REPLACE TEMP TABLE met AS
         SELECT DISTINCT a.entity_id AS entity_a, b.entity_id AS entity_b, a.seller_id
         FROM meetings a JOIN meetings b USING (seller_id, day) WHERE a.entity_id < b.entity_id;
@@ -191,8 +215,19 @@ def _lockstep(con: duckdb.DuckDBPyConnection) -> None:
             SELECT m.entity_a AS entity_id, m.entity_b AS partner, m.seller_id FROM met m SEMI JOIN
                 lockstep_pairs p ON p.entity_a = m.entity_a AND p.entity_b = m.entity_b
             UNION ALL SELECT m.entity_b, m.entity_a, m.seller_id FROM met m SEMI JOIN
-                lockstep_pairs p ON p.entity_a = m.entity_a AND p.entity_b = m.entity_b)
-        SELECT entity_id, seller_id, count(DISTINCT partner) AS partners FROM both_ways GROUP BY ALL;
+                lockstep_pairs p ON p.entity_a = m.entity_a AND p.entity_b = m.entity_b),
+        counted AS (
+            SELECT entity_id, seller_id, count(DISTINCT partner) AS partners FROM both_ways GROUP BY ALL),
+        person AS (SELECT DISTINCT entity_id, country FROM shopping),
+        shoppers AS (SELECT country, count(*) AS shoppers FROM person GROUP BY ALL),
+        crowd AS (
+            SELECT entity_id, seller_id, sum(present - 1) AS here,
+                   sum(sum(present - 1)) OVER (PARTITION BY entity_id) AS anywhere
+            FROM meetings SEMI JOIN counted USING (entity_id) GROUP BY entity_id, seller_id)
+        SELECT entity_id, seller_id, partners, CASE WHEN partners > expected
+               THEN partners * ln(partners / expected) - (partners - expected) ELSE 0 END AS surprise
+        FROM counted JOIN crowd USING (entity_id, seller_id) JOIN person USING (entity_id)
+        JOIN shoppers USING (country), LATERAL (SELECT 2.0 * here * (anywhere - here) / shoppers AS expected);
         DROP TABLE meetings; DROP TABLE met; DROP TABLE shopping
     """)
     _lockstep_rings(con)
@@ -232,38 +267,46 @@ class Block:
     surprise: float
 
 
-def dense_blocks(buyer: np.ndarray, seller: np.ndarray, limit: int = BLOCKS) -> list[Block]:
+def dense_blocks(
+    buyer: np.ndarray, seller: np.ndarray, candidate: np.ndarray | None = None, limit: int = BLOCKS
+) -> list[Block]:
     """Find several dense blocks of a bipartite graph, the densest first.
 
     Peels in rounds (Bahmani et al. 2012): the weakest nodes go together until none is left; the densest
     remainder's densest connected part is a core (equally dense rings peel together), and buyers with two
-    edges into its sellers join it. The block's edges are taken out
-    and the search goes on while blocks hold more edges than a graph with the same degrees would. An edge
+    edges into its sellers join it. The block's edges are taken out and the search goes on. A block is told
+    if it has three buyers, two sellers and more edges than a graph with the same degrees would. An edge
     weighs ``1 / ln(d + 5)`` of its seller's degree, so that camouflage at popular sellers counts little
     (FRAUDAR). Buyers with one edge only are never part of a block.
 
     Parameters
     ----------
     buyer, seller
-        Integer arrays of equal length, one distinct edge each.
+        Integer arrays of equal length, one distinct edge each: the whole graph, whose degrees are the null.
+    candidate
+        Boolean, same length: the edges that a block may hold; None allows all.
     limit
-        Number of blocks at most.
+        Number of blocks looked at.
     """
+    seller_degree, buyer_degree = np.bincount(seller, minlength=1), np.bincount(buyer, minlength=1)
+    allowed = (buyer_degree >= 2)[buyer] & (buyer_degree <= MAX_SELLERS)[buyer]
+    if candidate is not None:
+        allowed &= candidate
+    who, b = np.unique(buyer[allowed], return_inverse=True)
+    where, s = np.unique(seller[allowed], return_inverse=True)
+    weight = 1.0 / np.log(seller_degree[where] + 5.0)
+    left = np.arange(len(b))
     blocks: list[Block] = []
-    seller_degree = np.bincount(seller, minlength=1)
-    buyer_degree = np.bincount(buyer, minlength=1)
-    weight = 1.0 / np.log(seller_degree + 5.0)
-    edges = (buyer_degree >= 2)[buyer] & (buyer_degree <= MAX_SELLERS)[buyer]
-    while len(blocks) < limit and edges.any():
-        left = np.flatnonzero(edges)
-        core = _densest_part(left[_densest(buyer[left], seller[left], weight)], buyer, seller, weight)
-        members = _grown(core, left, buyer, seller)
-        buyers, sellers = np.unique(buyer[members]), np.unique(seller[members])
-        surprise = _block_surprise(len(members), buyer_degree[buyers], seller_degree[sellers], len(buyer))
-        if surprise < 1.0:
+    for _ in range(limit):
+        if not len(left):
             break
-        blocks.append(Block(buyers, sellers, surprise))
-        edges[members] = False
+        core = _densest_part(left[_densest(b[left], s[left], weight)], b, s, weight)
+        members = _grown(core, left, b, s)
+        buyers, sellers = who[np.unique(b[members])], where[np.unique(s[members])]
+        surprise = _block_surprise(len(members), buyer_degree[buyers], seller_degree[sellers], len(buyer))
+        if len(buyers) >= 3 and len(sellers) >= 2 and surprise >= 1.0:
+            blocks.append(Block(buyers, sellers, surprise))
+        left = np.setdiff1d(left, members, assume_unique=True)
     return blocks
 
 
@@ -338,15 +381,27 @@ def _compact(nodes: np.ndarray) -> np.ndarray:
 
 
 def _blocks(con: duckdb.DuckDBPyConnection) -> None:
-    """``blocks(block, surprise, side, node_id)`` and ``block_pairs(entity_id, seller_id, surprise)``."""
-    con.execute("""
+    """``blocks(block, surprise, side, node_id)`` and ``block_pairs(entity_id, seller_id, block, surprise)``.
+
+    Looked for within each country, among the visits to sellers that are surprisingly often used together:
+    what is dense because a country has few shops is no block, and what is left is small.
+    """
+    con.execute(f"""
         CREATE OR REPLACE TEMP TABLE edges AS
-        SELECT entity_id, seller_id, dense_rank() OVER (ORDER BY entity_id) - 1 AS b,
-               dense_rank() OVER (ORDER BY seller_id) - 1 AS s
-        FROM entity_sellers
+        SELECT entity_id, seller_id, min(e.country) OVER (PARTITION BY entity_id) AS country,
+               dense_rank() OVER (ORDER BY entity_id) - 1 AS b, dense_rank() OVER (ORDER BY seller_id) - 1 AS s,
+               coalesce(surprise >= {CANDIDATE}, false) AS candidate
+        FROM entity_sellers e LEFT JOIN cobuy USING (entity_id, seller_id)
     """)
-    found = con.execute("SELECT b, s FROM edges ORDER BY b, s").fetchnumpy()
-    blocks = dense_blocks(np.asarray(found["b"]), np.asarray(found["s"]))
+    found = con.execute("""
+        SELECT dense_rank() OVER (ORDER BY country) - 1 AS country, b, s, candidate FROM edges
+        WHERE country IN (SELECT country FROM edges WHERE candidate) ORDER BY country, b, s
+    """).fetchnumpy()
+    country = np.asarray(found["country"])
+    blocks = []
+    for part in np.split(np.arange(len(country)), np.flatnonzero(np.diff(country)) + 1):
+        b, s, candidate = (np.asarray(found[name])[part] for name in ("b", "s", "candidate"))
+        blocks += dense_blocks(b, s, candidate)
     con.register("block_edges", _members(blocks))
     con.execute("""
         CREATE OR REPLACE TABLE blocks AS
@@ -354,10 +409,11 @@ def _blocks(con: duckdb.DuckDBPyConnection) -> None:
         JOIN (SELECT DISTINCT b, entity_id FROM edges) e ON m.side = 'buyer' AND m.node = e.b
         UNION ALL SELECT block, surprise, 'seller', seller_id FROM block_edges m
         JOIN (SELECT DISTINCT s, seller_id FROM edges) e ON m.side = 'seller' AND m.node = e.s;
-        CREATE OR REPLACE TEMP TABLE block_pairs AS
-        SELECT e.entity_id, e.seller_id, max(x.surprise) AS surprise FROM edges e
+        CREATE OR REPLACE TABLE block_pairs AS
+        SELECT e.entity_id, e.seller_id, x.block, x.surprise FROM edges e
         JOIN blocks x ON x.side = 'buyer' AND x.node_id = e.entity_id
-        JOIN blocks y ON y.side = 'seller' AND y.node_id = e.seller_id AND y.block = x.block GROUP BY ALL;
+        JOIN blocks y ON y.side = 'seller' AND y.node_id = e.seller_id AND y.block = x.block
+        QUALIFY row_number() OVER (PARTITION BY entity_id, seller_id ORDER BY x.surprise DESC, x.block) = 1;
         DROP TABLE edges
     """)
     con.unregister("block_edges")

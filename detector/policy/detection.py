@@ -70,9 +70,9 @@ class Bands(Section):
 class Fusion(Section):
     """How evidence becomes a score: a sum of log-odds.
 
-    ``intercept + evidence_gain · Σ −ln(1 − weight)`` over the rules that fired (of collective rules at most
-    as much as of the others), plus the neighbours' lifts times their gains. An order without evidence of its
-    own stays below review whatever its neighbours are.
+    ``intercept + evidence_gain · Σ −ln(1 − weight)`` over the rules that fired, the collective ones with a gain
+    of their own and at most as much as the others, plus the neighbours' lifts times their gains. An order
+    without evidence of its own stays below review whatever its neighbours are.
 
     Attributes
     ----------
@@ -90,6 +90,7 @@ class Fusion(Section):
 
     intercept: Annotated[float, Field(ge=-20, le=20)]
     evidence_gain: Gain
+    collective_gain: Gain
     soft_cap: Share
     family_floor: Share
     context: dict[str, Gain]

@@ -31,6 +31,7 @@ def a_detection(**fusion: Any) -> Detection:
             "fusion": {
                 "intercept": -4.0,
                 "evidence_gain": 2.0,
+                "collective_gain": 0.5,
                 "soft_cap": 0.8,
                 "family_floor": 0.2,
                 "context": {"seller_context": 0.5},

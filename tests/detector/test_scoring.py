@@ -74,7 +74,8 @@ def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float 
         families += 1 - doubt >= fusion.family_floor
         amount -= math.log(doubt)
         own -= math.log(alone)
-    odds = fusion.intercept + fusion.evidence_gain * min(amount, 2 * own) + 0.5 * (context or 0)
+    odds = fusion.intercept + fusion.evidence_gain * own + 0.5 * (context or 0)
+    odds += fusion.collective_gain * min(amount - own, own)
     if anomaly is not None:
         odds += fusion.anomaly_weight * (-math.log(max(1 - anomaly, 1e-4)) - 1)
     score = 1 / (1 + math.exp(-odds))

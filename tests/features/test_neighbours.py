@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from itertools import product
 
 import numpy as np
@@ -19,12 +20,14 @@ from features.neighbours import (
     neighbour_keys,
 )
 
-KEYS = sorted({hood.group for hood in NEIGHBOURHOODS} | {hood.apart for hood in NEIGHBOURHOODS})
+KEYS = sorted(
+    {key for hood in NEIGHBOURHOODS for key in (hood.group, hood.apart, hood.within) if key is not None}
+)
 
 
 def some_keys(random: np.random.Generator, orders: int) -> dict[str, np.ndarray]:
     """Codes of few groups; where an order may be outside a group, some are."""
-    optional = {"product", "point", "wording", "creator"}
+    optional = {"product", "point", "wording", "creator", "block"}
     keys = {
         name: random.integers(-1 if name in optional else 0, 1 + orders // (3 + k), orders)
         for k, name in enumerate(KEYS)
@@ -32,18 +35,27 @@ def some_keys(random: np.random.Generator, orders: int) -> dict[str, np.ndarray]
     return keys | {"order": np.arange(orders)}
 
 
-def brute(suspicion: list[float], group: list[int], apart: list[int], prior: float) -> list[float]:
+def brute(suspicion: list[float], keys: dict[str, list[int]], hood: Neighbourhood) -> list[float]:
     """Each order's lift from a loop over all the others."""
     base = math.fsum(suspicion) / len(suspicion)
-    lifts = []
-    for mine in range(len(suspicion)):
-        others = [
+
+    def others(mine: int, group: list[int]) -> list[float]:
+        apart = keys[hood.apart]
+        return [
             suspicion[n]
             for n in range(len(suspicion))
             if group[mine] >= 0 and group[n] == group[mine] and apart[n] != apart[mine]
         ]
-        mean = (prior * base + math.fsum(others)) / (prior + len(others))
-        lifts.append(min(max(math.log(mean / base), LOWEST), HIGHEST) if others else math.nan)
+
+    def mean(seen: list[float], usual: float) -> float:
+        return (hood.prior * usual + math.fsum(seen)) / (hood.prior + len(seen))
+
+    lifts = []
+    for mine in range(len(suspicion)):
+        usual = base if hood.within is None else mean(others(mine, keys[hood.within]), base)
+        seen = others(mine, keys[hood.group])
+        lift = math.log(mean(seen, usual) / usual)
+        lifts.append(min(max(lift, LOWEST), HIGHEST) if seen else math.nan)
     return lifts
 
 
@@ -54,8 +66,7 @@ def test_lifts_are_those_of_brute_force(seed: int, hood: Neighbourhood) -> None:
     orders = int(random.integers(1, 90))
     suspicion, keys = random.random(orders) ** 6, some_keys(random, orders)
     found = neighbour_features(suspicion, keys)[hood.name]
-    group, apart = keys[hood.group].tolist(), keys[hood.apart].tolist()
-    expected = brute(suspicion.tolist(), group, apart, hood.prior)
+    expected = brute(suspicion.tolist(), {name: codes.tolist() for name, codes in keys.items()}, hood)
     assert found.tolist() == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
@@ -68,10 +79,11 @@ def test_no_order_is_evidence_against_itself() -> None:
     swapped[[7, 8]] = calm[[8, 7]]
     before, after = neighbour_features(calm, keys), neighbour_features(swapped, keys)
     for hood in NEIGHBOURHOODS:
-        group, apart = keys[hood.group], keys[hood.apart]
+        apart = keys[hood.apart]
         sees = np.zeros(60, dtype=bool)
         for other in (7, 8):
-            sees |= (group == group[other]) & (apart != apart[other])
+            for group in (keys[hood.group], keys[hood.within or hood.group]):
+                sees |= (group == group[other]) & (apart != apart[other])
         same = before[hood.name][~sees], after[hood.name][~sees]
         np.testing.assert_allclose(*same, atol=1e-9)
 
@@ -107,6 +119,9 @@ def test_keys_group_the_orders_that_share_something() -> None:
     ]
     con = a_market(rows, order_items=items).con
     identity.compute(con, AS_OF)
+    con.execute(
+        "CREATE TABLE block_pairs AS SELECT DISTINCT entity_id, 's1' AS seller_id, 4 AS block FROM buyer_entity"
+    )
     con.execute("CREATE TABLE order_point AS SELECT o, o % 3 AS point_id FROM orders WHERE o % 2 = 0")
     con.execute(
         "CREATE TABLE order_review_cluster AS SELECT o, o % 4 AS cluster_id FROM orders WHERE o % 3 = 0"
@@ -114,11 +129,16 @@ def test_keys_group_the_orders_that_share_something() -> None:
     entity_of = dict(con.execute("SELECT buyer_id, entity_id FROM buyer_entity").fetchall())
 
     ordered = sorted(rows, key=lambda row: (row["created_at"], row["order_id"]))
+    shops = defaultdict(set)
+    for row in rows:
+        shops[entity_of[row["buyer_id"]]].add(row["seller_id"])
     bought = {row["order_id"]: f"p{int(row['order_id'][1:]) % 5}" for row in ordered}
     shared = {
         "seller": [row["seller_id"] for row in ordered],
         "entity": [entity_of[row["buyer_id"]] for row in ordered],
         "pair": [(entity_of[row["buyer_id"]], row["seller_id"]) for row in ordered],
+        "customers": [(row["seller_id"], len(shops[entity_of[row["buyer_id"]]]) > 1) for row in ordered],
+        "block": [4 if row["seller_id"] == "s1" else None for row in ordered],
         "seller_day": [(row["seller_id"], row["created_at"].date()) for row in ordered],
         "creator": [row["creator_id"] for row in ordered],
         "product": [bought[row["order_id"]] if row["order_id"] < "o30" else None for row in ordered],
