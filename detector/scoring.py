@@ -242,7 +242,7 @@ class Scorer:
         odds = self._log_odds(evidence.own, features) + self.detection.fusion.collective_gain * together
         rule_score = _sigmoid(odds)
         if anomaly is not None:
-            odds = odds + self._anomaly_lift(anomaly)
+            odds = odds + self._anomaly_lift(anomaly, evidence)
         score = self._corroborated(_sigmoid(odds), evidence)
         bands = self.detection.bands
         decision = np.select([score >= bands.hold, score >= bands.review], [HOLD, REVIEW], ALLOW)
@@ -257,10 +257,10 @@ class Scorer:
                 odds = odds + gain * np.nan_to_num(features[name])
         return odds
 
-    def _anomaly_lift(self, anomaly: Floats) -> Floats:
-        """Nats of surprise of the percentile above its mean (1 nat)."""
-        surprise = -np.log(np.maximum(1.0 - np.nan_to_num(anomaly, nan=0.5), 1e-4)) - 1.0
-        return self.detection.fusion.anomaly_weight * surprise
+    def _anomaly_lift(self, anomaly: Floats, evidence: Evidence) -> Floats:
+        """What the forest adds to an order's own evidence; being strange is no evidence of its own."""
+        surprise = -np.log(np.maximum(1.0 - np.nan_to_num(anomaly), 1e-4))
+        return self.detection.fusion.anomaly_weight * np.where(evidence.own > 0, surprise, 0.0)
 
     def _corroborated(self, score: Floats, evidence: Evidence) -> Floats:
         """Keep a score within what its own evidence can carry.

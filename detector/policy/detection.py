@@ -83,7 +83,8 @@ class Fusion(Section):
     context
         Neighbourhood feature → gain.
     anomaly_weight
-        Log-odds per nat of the anomaly percentile's surprise; 0 leaves the forest out.
+        Log-odds per nat of the anomaly percentile's surprise, of an order with evidence of its own; 0 leaves
+        the forest out.
     explain_from
         Score from which reasons are written.
     """

@@ -76,8 +76,8 @@ def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float 
         own -= math.log(alone)
     odds = fusion.intercept + fusion.evidence_gain * own + 0.5 * (context or 0)
     odds += fusion.collective_gain * min(amount - own, own)
-    if anomaly is not None:
-        odds += fusion.anomaly_weight * (-math.log(max(1 - anomaly, 1e-4)) - 1)
+    if anomaly is not None and own > 0:
+        odds -= fusion.anomaly_weight * math.log(max(1 - anomaly, 1e-4))
     score = 1 / (1 + math.exp(-odds))
     if not hard and families < 2:
         score = min(score, math.nextafter(0.9, 0))
