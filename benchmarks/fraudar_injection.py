@@ -109,7 +109,8 @@ def by_surprise(edges: pd.DataFrame) -> pd.DataFrame:
             CREATE TABLE buyer_entity AS
             SELECT DISTINCT buyer_id, buyer_id AS entity_id, 1 AS entity_size FROM orders;
             CREATE TABLE entity_sellers AS
-            SELECT buyer_id AS entity_id, seller_id, '' AS country, 1 AS accounts, count(*) AS orders FROM orders GROUP BY ALL
+            SELECT buyer_id AS entity_id, seller_id, '' AS country, 1 AS accounts, count(*) AS orders
+            FROM orders GROUP BY ALL
         """)
         graph.compute(con, datetime(2020, 1, 2))
         scores = con.execute("""
