@@ -19,7 +19,7 @@ from detector.desk.announcing import announce
 from detector.enforcement.codec import content_of
 from detector.enforcement.commands import Actor, Command, FileAppeal
 from detector.enforcement.days import EARLIEST, end_of_day, format_instant
-from detector.enforcement.events import CaseExtended, CaseOpened, Event
+from detector.enforcement.events import CaseDecided, CaseExtended, CaseOpened, Event
 from detector.enforcement.evolve import fold
 from detector.enforcement.intake import Known, take_in
 from detector.enforcement.ladder import expected_harm
@@ -30,8 +30,9 @@ from detector.enforcement.state import SellerState
 from detector.enforcement.view import market_view
 from detector.policy.schema import Policy
 from detector.store import audit, case_files
+from detector.store.appeal_documents import named_in
 from detector.store.database import one_moment
-from detector.store.documents import first_unknown, named_in
+from detector.store.documents import first_unknown
 from detector.store.events import (
     Stored,
     Stream,
@@ -144,7 +145,8 @@ class Desk:
         audit.record(connection, _entry(command, events=stored))
 
     def _keep_file(self, connection: Connection, state: SellerState, events: tuple[Event, ...]) -> None:
-        """Every case has a file; what people know better of its priority comes with evidence."""
+        """Every case has a file; what people know better of its priority comes with evidence. A decided case
+        is due no more."""
         enforcement = self.policy.enforcement
         for event in events:
             if isinstance(event, CaseOpened):
@@ -156,6 +158,8 @@ class Desk:
             elif isinstance(event, CaseExtended):
                 priority = expected_harm(state.cases[event.case_id], enforcement.severity)
                 case_files.weigh(connection, event.case_id, priority=priority)
+            elif isinstance(event, CaseDecided):
+                case_files.remind_no_more(connection, event.case_id)
 
     def state(self, seller_id: str, as_of: datetime) -> SellerState:
         """The seller's state when everything up to and including ``as_of`` had happened."""

@@ -103,7 +103,7 @@ def _payload(row: Row[Any], state: SellerState, policy: Policy) -> dict[str, Any
 
 def _send_cases(connection: Connection, now: datetime) -> Counter[str]:
     """Cases that are open although they should have been decided: once for every due date."""
-    late = (FILES.c.reminded_at.is_(None)) | (FILES.c.reminded_at != FILES.c.due_at)
+    late = FILES.c.reminded_at.is_distinct_from(FILES.c.due_at)
     query = (
         select(FILES.c.case_id, FILES.c.seller_id, FILES.c.assignee, FILES.c.due_at)
         .join(CASES, CASES.c.case_id == FILES.c.case_id)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "notes_of",
     "open_file",
     "read_file",
+    "remind_no_more",
     "weigh",
 ]
 
@@ -58,8 +60,14 @@ FILES = Table(
     Column("due_at", Instant),
     Column("reminded_at", Instant),
     Column("version", Integer, nullable=False),
-    Index(None, "due_at"),
 )
+Index(
+    "ix_case_files_to_remind",
+    FILES.c.due_at,
+    sqlite_where=text("reminded_at IS NOT due_at"),
+    postgresql_where=text("reminded_at IS DISTINCT FROM due_at"),
+)
+"""``reminded_at``: the due date that was told, or that needs no telling because the case is decided."""
 
 NOTES = Table(
     "case_notes",
@@ -185,6 +193,11 @@ def edit_file(connection: Connection, case_id: str, version: int, changes: Mappi
 def weigh(connection: Connection, case_id: str, **found: float | str | None) -> None:
     """Note the ``priority`` and ``hint`` that evidence gives the case; people's edits are not disturbed."""
     connection.execute(update(FILES).where(FILES.c.case_id == case_id).values(**found))
+
+
+def remind_no_more(connection: Connection, case_id: str) -> None:
+    """The case is decided: nobody has to be told that it is due."""
+    connection.execute(update(FILES).where(FILES.c.case_id == case_id).values(reminded_at=FILES.c.due_at))
 
 
 def add_note(

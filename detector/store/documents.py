@@ -8,11 +8,9 @@ from its bytes (``store.filetypes``), never from its name or from what the sende
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +20,6 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
-    Index,
     Integer,
     LargeBinary,
     Table,
@@ -35,12 +32,12 @@ from sqlalchemy import (
 
 from detector.errors import TrueTradeError
 from detector.settings import Settings
+from detector.store.appeal_documents import APPEAL_DOCUMENTS
 from detector.store.columns import METADATA, Instant
 from detector.store.filetypes import detect_type, safe_name
 from detector.store.inserting import insert_new
 
 __all__ = [
-    "APPEAL_DOCUMENTS",
     "CONTENTS",
     "DOCUMENTS",
     "AlteredDocument",
@@ -50,10 +47,7 @@ __all__ = [
     "DocumentTooLarge",
     "UnknownDocument",
     "first_unknown",
-    "named_in",
 ]
-
-_ID = re.compile(r"[\w.-]+")
 
 CONTENTS = Table(
     "document_contents",
@@ -74,19 +68,6 @@ DOCUMENTS = Table(
     Column("uploaded_at", Instant, nullable=False),
     UniqueConstraint("seller_id", "sha256"),
 )
-
-
-APPEAL_DOCUMENTS = Table(
-    "enforcement_appeal_documents",
-    METADATA,
-    Column("appeal_id", Text, primary_key=True),
-    Column("document_id", Text, primary_key=True),
-    Column("case_id", Text, nullable=False),
-    Column("seller_id", Text, nullable=False),
-    Index(None, "case_id"),
-    Index(None, "document_id"),
-)
-"""Which documents an appeal names: they stay as long as the appeal is on record."""
 
 
 class DocumentTooLarge(TrueTradeError):
@@ -231,21 +212,6 @@ class DocumentStore:
     def _path(self, sha256: str) -> Path:
         assert self.folder is not None
         return self.folder / sha256[:2] / sha256
-
-
-def named_in(appeal_documents: Iterable[object]) -> list[str]:
-    """What an appeal names: each entry is a document's id, or an object that has it as ``document_id``.
-
-    >>> named_in(["doc_1", {"document_id": "doc_2", "shows": "payment"}])
-    ['doc_1', 'doc_2']
-    """
-    return [_named(entry) for entry in appeal_documents]
-
-
-def _named(entry: object) -> str:
-    """The id; what cannot be one, as JSON, which names no document and can be stored and shown."""
-    named = entry.get("document_id") if isinstance(entry, Mapping) else entry
-    return named if isinstance(named, str) and _ID.fullmatch(named) else json.dumps(entry)
 
 
 def first_unknown(connection: Connection, seller_id: str, document_ids: Sequence[str]) -> str | None:

@@ -30,8 +30,8 @@ from detector.enforcement.due import OPEN_WINDOW, Due, due_items
 from detector.enforcement.routing import Subject
 from detector.enforcement.state import Case, Hold, SellerState, Violation
 from detector.enforcement.status import measures_at, term_ends_at, violation_status
+from detector.store.appeal_documents import APPEAL_DOCUMENTS, named_in
 from detector.store.columns import METADATA, Instant, Json
-from detector.store.documents import APPEAL_DOCUMENTS, named_in
 
 __all__ = [
     "APPEALS",

@@ -1,6 +1,7 @@
 """Every table of the store, collected: importing this module fills ``METADATA``."""
 
 from detector.store import (
+    appeal_documents,
     audit,
     case_files,
     contacts,
@@ -21,6 +22,7 @@ from detector.store.columns import METADATA
 
 __all__ = [
     "METADATA",
+    "appeal_documents",
     "audit",
     "case_files",
     "contacts",

@@ -24,8 +24,8 @@ from detector.enforcement.refusals import (
     UnknownSubject,
 )
 from detector.enforcement.view import book_view
+from detector.store.appeal_documents import APPEAL_DOCUMENTS
 from detector.store.audit import ENTRIES
-from detector.store.documents import APPEAL_DOCUMENTS
 from detector.store.events import CACHE_EVERY, EVENTS, STREAMS
 from detector.store.messages import MESSAGES
 from detector.store.projections import REMOVED_ORDERS

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, text, update
 
+from detector.store.appeal_documents import APPEAL_DOCUMENTS
 from detector.store.documents import (
-    APPEAL_DOCUMENTS,
     CONTENTS,
     DOCUMENTS,
     Document,

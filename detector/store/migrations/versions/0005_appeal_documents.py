@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The table ``APPEAL_DOCUMENTS`` of ``detector.store.documents``."""
+    """The table ``APPEAL_DOCUMENTS`` of ``detector.store.appeal_documents``."""
     op.create_table(
         "enforcement_appeal_documents",
         sa.Column("appeal_id", sa.Text, nullable=False),
