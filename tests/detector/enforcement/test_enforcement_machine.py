@@ -324,7 +324,7 @@ class LongMarket(Market):
 @pytest.mark.slow
 class TestMarketThoroughly(LongMarket.TestCase):
     settings = settings(
-        max_examples=2050,
+        max_examples=2500,
         stateful_step_count=60,
         deadline=None,
         derandomize=True,
