@@ -1,20 +1,27 @@
-"""What is answered about an order: shapes that several routes share."""
+"""What is answered about orders, sellers, rings and the model: shapes that routes and the client share."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from models.manifest import Manifest
 
 __all__ = [
     "BulkAnswer",
     "DecisionAnswer",
+    "ModelAnswer",
+    "NodeLinkAnswer",
     "OrderAnswer",
+    "PairAnswer",
     "ReasonAnswer",
+    "RingAnswer",
     "RowAnswer",
     "Scored",
     "ScoredBatch",
+    "SellerAnswer",
     "VersionsAnswer",
 ]
 
@@ -100,3 +107,58 @@ class OrderAnswer(BaseModel):
     order_id: str
     decisions: list[DecisionAnswer] = Field(description="The latest first; facts that come later add more.")
     next_cursor: str | None = Field(description="Where the next page begins; null on the last one.")
+
+
+class SellerAnswer(BaseModel):
+    """A row of ``sellers.parquet``: suspected, never called a fraudster."""
+
+    seller_id: str
+    score: float
+    recommendation: Literal["none", "watch", "open_case"]
+    disposition_hint: Literal["suspect", "possible_victim"] | None
+    order_count: int
+    suspected_order_count: int
+    gmv_minor: dict[str, int]
+    suspected_gmv_minor: dict[str, int]
+    clauses: list[str]
+    reasons: list[ReasonAnswer]
+
+
+class PairAnswer(BaseModel):
+    """Orders of one buyer at one seller within the ring."""
+
+    buyer_id: str
+    seller_id: str
+    order_count: int
+
+
+class RingAnswer(BaseModel):
+    """A row of ``rings.parquet``, and who bought where."""
+
+    ring_id: str
+    kind: Literal["identity", "dense_block", "lockstep", "consignment_point"]
+    seller_ids: list[str]
+    buyer_ids: list[str]
+    creator_ids: list[str]
+    order_count: int
+    suspicion: float
+    first_order_at: datetime
+    last_order_at: datetime
+    pairs: list[PairAnswer]
+
+
+class NodeLinkAnswer(BaseModel):
+    """The ring as ``networkx.node_link_graph`` reads it: buyers and sellers, an edge per pair."""
+
+    directed: bool
+    multigraph: bool
+    graph: dict[str, Any]
+    nodes: list[dict[str, Any]] = Field(description="id is kind:ID; account_id the account's own.")
+    edges: list[dict[str, Any]]
+
+
+class ModelAnswer(BaseModel):
+    """The verified bundle; nulls where orders are judged by the rules alone."""
+
+    model: str | None = Field(description="Bundle id, as in the versions of a decision.")
+    manifest: Manifest | None

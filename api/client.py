@@ -13,8 +13,19 @@ from urllib.parse import quote
 import httpx
 from pydantic_core import to_json
 
-from api.answers import BulkAnswer, DecisionAnswer, OrderAnswer, Scored, ScoredBatch
+from api.answers import (
+    BulkAnswer,
+    DecisionAnswer,
+    ModelAnswer,
+    NodeLinkAnswer,
+    OrderAnswer,
+    RingAnswer,
+    Scored,
+    ScoredBatch,
+    SellerAnswer,
+)
 from detector.errors import TrueTradeError
+from detector.policy.schema import Policy
 
 __all__ = ["Client", "RequestFailed"]
 
@@ -101,6 +112,27 @@ class Client:
         """A page of the decisions on one order, the latest first."""
         page = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
         return OrderAnswer.model_validate_json(self._get("/v1/orders/{}", order_id, **page))
+
+    def seller(self, seller_id: str) -> SellerAnswer:
+        """The last published scan's verdict on a seller."""
+        return SellerAnswer.model_validate_json(self._get("/v1/sellers/{}", seller_id))
+
+    def ring(self, ring_id: str) -> RingAnswer:
+        """A ring of the last published scan, and who bought where."""
+        return RingAnswer.model_validate_json(self._get("/v1/rings/{}", ring_id))
+
+    def ring_graph(self, ring_id: str) -> NodeLinkAnswer:
+        """A ring as ``networkx.node_link_graph(answer.model_dump(), edges="edges")`` reads it."""
+        answer = self._get("/v1/rings/{}", ring_id, format="node_link")
+        return NodeLinkAnswer.model_validate_json(answer)
+
+    def policy(self) -> Policy:
+        """The policy that decisions are made by."""
+        return Policy.model_validate_json(self._get("/v1/policy"))
+
+    def model(self) -> ModelAnswer:
+        """Which model scores the orders."""
+        return ModelAnswer.model_validate_json(self._get("/v1/model"))
 
     def _get(self, path: str, *ids: str, **parameters: Any) -> bytes:
         address = path.format(*(quote(part, safe="") for part in ids))

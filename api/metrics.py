@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import multiprocess as several
 
+from detector.drift import BANDS, score_band, stability_index
 from detector.service import Decision
+from detector.store.snapshots import Snapshot
 
 __all__ = ["QUEUE", "REQUESTS", "count_decisions", "exposition"]
+
+LATEST = 10_000
+"""Scores that drift is measured over."""
+ENOUGH = 500
+"""Scores below which it is not: where they lie is mostly chance."""
 
 REQUESTS = Histogram(
     "truetrade_request_seconds",
@@ -31,14 +39,46 @@ QUEUE = Gauge(
 )
 
 
-def count_decisions(decisions: Iterable[Decision]) -> None:
-    """Count what was decided and why, and note how old the snapshot is that it rests on."""
+DRIFT = Gauge(
+    "truetrade_score_drift",
+    f"Population stability index of a worker's latest {LATEST:,} scores against the published scan's; NaN "
+    f"before {ENOUGH} scores, or without a scan.",
+    multiprocess_mode="livemax",
+)
+
+
+class _LatestScores:
+    """The bands of the latest scores of this process."""
+
+    def __init__(self) -> None:
+        self._bands: deque[int] = deque()
+        self._counts = [0] * BANDS
+
+    def add(self, score: float) -> None:
+        if len(self._bands) == LATEST:
+            self._counts[self._bands.popleft()] -= 1
+        self._bands.append(score_band(score))
+        self._counts[self._bands[-1]] += 1
+
+    def drift(self, snapshot: Snapshot | None) -> float:
+        if snapshot is None or len(self._bands) < ENOUGH:
+            return math.nan
+        return stability_index(snapshot.score_shares, [count / len(self._bands) for count in self._counts])
+
+
+_LATEST_SCORES = _LatestScores()
+
+
+def count_decisions(decisions: Sequence[Decision], snapshot: Snapshot | None) -> None:
+    """Count what was decided and why; note how old the ``snapshot`` is that it rests on, and the drift from it."""
     for decision in decisions:
         DECISIONS.labels(decision.decision).inc()
         for reason in decision.reasons:
             RULES.labels(reason.code).inc()
-        age = decision.versions.snapshot_age_seconds
-        SNAPSHOT_AGE.set(math.nan if age is None else age)
+        _LATEST_SCORES.add(decision.score)
+    age = decisions[-1].versions.snapshot_age_seconds
+    SNAPSHOT_AGE.set(math.nan if age is None else age)
+    DRIFT.set(_LATEST_SCORES.drift(snapshot))
 
 
 def exposition() -> bytes:

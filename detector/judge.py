@@ -77,7 +77,7 @@ class Judge:
             rings = snapshots.ring_of_pairs(connection, snapshot, orders)
         unknown = np.full(len(orders), np.nan)
         return Judged(
-            np.column_stack([features.get(name, unknown) for name in self.recorded]),
+            np.array([features.get(name, unknown) for name in self.recorded]).T,
             scores,
             [self._reasons(scores, row, features) for row in range(len(orders))],
             [ring if said != ALLOW else None for ring, said in zip(rings, scores.decision, strict=True)],

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine, Table, delete, insert
 
+from detector.drift import score_shares
 from detector.errors import InputError
 from detector.snapshot import FOLDER, RING_PAIRS
 from detector.store import snapshots
@@ -42,7 +43,7 @@ def publish(engine: Engine, out: Path, now: datetime) -> dict[str, int]:
     with engine.begin() as connection:
         _forget(connection, snapshots.stale(connection))
         as_of = datetime.fromisoformat(manifest["as_of"])
-        generation = snapshots.begin(connection, as_of, now, groups)
+        generation = snapshots.begin(connection, as_of, now, groups, _score_shares(out))
     written = {}
     for number, (path, (key, names)) in enumerate(zip(files, groups, strict=True)):
         rows = _values(engine, path, key, names)
@@ -70,6 +71,11 @@ def _manifest(out: Path) -> dict[str, Any]:
     if not (out / FOLDER).is_dir():
         raise InputError(f"{out} has no {FOLDER} folder; scan again with this version")
     return found
+
+
+def _score_shares(out: Path) -> list[float]:
+    scores = pq.read_table(out / "orders.parquet", columns=["score"])["score"]
+    return score_shares(scores.to_numpy())
 
 
 def _forget(connection: Connection, generations: Sequence[int]) -> None:

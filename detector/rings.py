@@ -62,7 +62,8 @@ def find_rings(
         SELECT ring_id, any_value(kind) AS kind,
                list_sort(list_distinct(list(seller_id))) AS seller_ids,
                list_sort(list_distinct(list(buyer_id))) AS buyer_ids,
-               list_sort(list_distinct(list(creator_id) FILTER (creator_id IS NOT NULL))) AS creator_ids,
+               coalesce(list_sort(list_distinct(list(creator_id) FILTER (creator_id IS NOT NULL))),
+                        []::VARCHAR[]) AS creator_ids,
                count(*) AS order_count, round(avg(score), 9) AS suspicion,
                min(created_at) AS first_order_at, max(created_at) AS last_order_at
         FROM ring_members JOIN orders o USING (o) GROUP BY ring_id

@@ -6,7 +6,7 @@ The same code scores a scan's million rows, a notebook's DataFrame and the one r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,8 +23,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Hits = NDArray[np.int8]
 Features = Mapping[str, Floats]
-Answers = Floats | list[float] | float
-"""What a rule says of orders: 1 fires, 0 does not, NaN abstains."""
 
 ABSTAINED = -1
 """In ``Evidence.fired``: the rule could not be judged."""
@@ -83,21 +81,19 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class _ClauseRules:
-    """The rules of one clause: where they stand among all, their nats, those not collective, which are hard."""
+class _Voice:
+    """What a rule that fires adds to its clause, the position of which is given: nats, and those of its own."""
 
-    positions: list[int]
-    nats: Floats
-    own: Floats
-    hard: Flags
+    clause: int
+    nats: float
+    own: float
+    hard: bool
 
     @classmethod
-    def of(cls, numbered: Sequence[tuple[int, Rule]]) -> _ClauseRules:
-        weights = np.array([rule.weight for _, rule in numbered], dtype=np.float64)
-        hard = np.array([rule.strength == "hard" for _, rule in numbered], dtype=bool)
-        single = np.array([not rule.collective for _, rule in numbered], dtype=bool)
-        nats = -np.log1p(-weights)
-        return cls([position for position, _ in numbered], nats, nats * single, hard)
+    def of(cls, rule: Rule) -> _Voice:
+        nats = float(-np.log1p(-rule.weight))
+        clause = list(CLAUSES).index(rule.clause)
+        return cls(clause, nats, 0.0 if rule.collective else nats, rule.strength == "hard")
 
 
 class Scorer:
@@ -143,46 +139,47 @@ class Scorer:
         for start in range(0, count, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, count))
             part = {name: features[name][rows] for name in self.inputs if name in features}
-            few = rows.stop - rows.start <= FEW
-            judge = self._each(part, rows.stop - rows.start) if few else self._together(part)
-            for clause, rules in self._by_clause.items():
-                nats, own, hard, judged = self._weigh(rules, judge, found.fired[rows])
-                nats, own = (np.where(hard, each, np.minimum(each, most)) for each in (nats, own))
-                strength = -np.expm1(-nats)
-                found.clauses[clause][rows] = np.where(judged, strength, np.nan)
-                found.amount[rows] += nats
-                found.own[rows] += own
-                found.hard[rows] |= hard
-                found.families[rows] += judged & (strength >= fusion.family_floor)
+            size = rows.stop - rows.start
+            fired = self._each(part, size) if size <= FEW else self._together(part, size)
+            found.fired[rows] = fired.T
+            nats, own, hard = self._weigh(fired == 1)
+            known = fired != ABSTAINED
+            judged = np.array([known[rules].any(axis=0) for rules in self._by_clause])
+            nats, own = (np.where(hard, each, np.minimum(each, most)) for each in (nats, own))
+            strength = -np.expm1(-nats)
+            for at, clause in enumerate(CLAUSES):
+                found.clauses[clause][rows] = np.where(judged[at], strength[at], np.nan)
+                found.amount[rows] += nats[at]
+                found.own[rows] += own[at]
+            found.hard[rows] = hard.any(axis=0)
+            found.families[rows] = (judged & (strength >= fusion.family_floor)).sum(axis=0)
         return found
 
-    def _together(self, features: Features) -> Callable[[int], Answers]:
-        """Rule's position → what it says of every order."""
+    def _together(self, features: Features, count: int) -> Hits:
+        """What the rules say of orders, by columns: shape (rules, orders), as in ``Evidence``."""
         known = {name: values for name, values in features.items() if not np.isnan(values).all()}
+        fired = np.full((len(self.rules), count), ABSTAINED, dtype=np.int8)
+        for position, condition in enumerate(self.conditions):
+            if position not in self._mute or not known.keys().isdisjoint(condition.names):
+                fired[position] = np.nan_to_num(condition.evaluate(known), nan=ABSTAINED)
+        return fired
 
-        def judge(position: int) -> Answers:
-            condition = self.conditions[position]
-            silent = position in self._mute and known.keys().isdisjoint(condition.names)
-            return np.nan if silent else condition.evaluate(known)
-
-        return judge
-
-    def _each(self, features: Features, count: int) -> Callable[[int], Answers]:
+    def _each(self, features: Features, count: int) -> Hits:
         """As ``_together``, order by order: of a few, arrays cost more than what is computed."""
         known: list[dict[str, float]] = [{} for _ in range(count)]
         for name, values in features.items():
             for row, value in zip(known, values.tolist(), strict=True):
                 if value == value:
                     row[name] = value
+        fired = [[self._says(position, row) for row in known] for position in range(len(self.rules))]
+        return np.array(fired, dtype=np.int8).reshape(len(self.rules), count)
 
-        def judge(position: int) -> Answers:
-            condition, mute = self.conditions[position], position in self._mute
-            return [
-                np.nan if mute and row.keys().isdisjoint(condition.names) else condition.evaluate_one(row)
-                for row in known
-            ]
-
-        return judge
+    def _says(self, position: int, row: Mapping[str, float]) -> int:
+        condition = self.conditions[position]
+        if position in self._mute and row.keys().isdisjoint(condition.names):
+            return ABSTAINED
+        truth = condition.evaluate_one(row)
+        return int(truth) if truth == truth else ABSTAINED
 
     @cached_property
     def _mute(self) -> frozenset[int]:
@@ -190,27 +187,30 @@ class Scorer:
         return frozenset(n for n, condition in enumerate(self.conditions) if np.isnan(condition.evaluate({})))
 
     @cached_property
-    def _by_clause(self) -> dict[str, _ClauseRules]:
-        return {
-            clause: _ClauseRules.of([(n, r) for n, r in enumerate(self.rules) if r.clause == clause])
-            for clause in CLAUSES
-        }
+    def _by_clause(self) -> list[list[int]]:
+        """The positions of each clause's rules."""
+        return [[n for n, rule in enumerate(self.rules) if rule.clause == clause] for clause in CLAUSES]
 
-    def _weigh(
-        self, rules: _ClauseRules, judge: Callable[[int], Answers], fired: Hits
-    ) -> tuple[Floats, Floats, Flags, Flags]:
-        """Nats of one clause's rules, and of those not collective; whether a hard one fired, whether any could
-        be judged; fills ``fired``."""
-        answers = np.empty((len(rules.positions), len(fired)))
-        for answer, position in zip(answers, rules.positions, strict=True):
-            answer[:] = judge(position)
-        known, hit = ~np.isnan(answers), answers == 1
-        fired[:, rules.positions] = np.where(known, hit, ABSTAINED).T
-        nats, own = np.zeros(len(fired)), np.zeros(len(fired))
-        for rule in np.flatnonzero(hit.any(axis=1)):
-            nats += rules.nats[rule] * hit[rule]  # one by one: a sum's last bits depend on how it is grouped
-            own += rules.own[rule] * hit[rule]
-        return nats, own, np.any(hit[rules.hard], axis=0), np.any(known, axis=0)
+    @cached_property
+    def _voices(self) -> list[_Voice]:
+        return [_Voice.of(rule) for rule in self.rules]
+
+    def _weigh(self, hit: Flags) -> tuple[Floats, Floats, Flags]:
+        """Nats of each clause's rules that fire, of those not collective, whether a hard one does.
+
+        Shape (clauses, orders); ``hit`` is of shape (rules, orders).
+        """
+        shape = (len(CLAUSES), hit.shape[1])
+        nats, own, hard = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+        for position in np.flatnonzero(hit.any(axis=1)):
+            voice, fires = self._voices[position], hit[position]
+            nats[voice.clause] += (
+                voice.nats * fires
+            )  # one by one: a sum's last bits depend on how it is grouped
+            own[voice.clause] += voice.own * fires
+            if voice.hard:
+                hard[voice.clause] |= fires
+        return nats, own, hard
 
     def suspicion(self, evidence: Evidence, features: Features) -> Floats:
         """What an order tells its neighbours (0–1): its own evidence, and that of the ones that ``features`` has.

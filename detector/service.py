@@ -103,6 +103,8 @@ class Service:
         self._veil = Veil(pseudonym_key)
         self._judge = Judge(policy, None if bundle is None else bundle.models[ORDERS_MODEL], self._veil)
         self._policy, self._bundle = policy, bundle
+        self.snapshot_in_use: snapshots.Snapshot | None = None
+        """The published scan that the latest decisions rest on."""
         with engine.begin() as connection:
             self._feature_set = decisions.feature_set(connection, self._judge.recorded)
 
@@ -251,6 +253,7 @@ class Service:
             return []
         orders = [one.order for one in tellings]
         judged = self._judge.judge(connection, orders, now, [one.told for one in tellings])
+        self.snapshot_in_use = judged.snapshot
         made = self._decisions(orders, judged, now)
         rows = [position for position, keep in enumerate(kept) if keep]
         decisions.keep(connection, [made[row] for row in rows], judged.features[rows], self._feature_set)

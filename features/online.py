@@ -84,8 +84,9 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
         found["order_steps_skipped"] = np.full(len(orders), np.nan)
     points: list[str | None] = [None] * len(orders)
     shipped = sorted({row["o"] for row in facts.shipments})
-    parcel = {name: np.full(len(orders), np.nan) for name in ROW_FEATURES if name not in found}
+    parcel = dict.fromkeys((name for name in ROW_FEATURES if name not in found), np.full(len(orders), np.nan))
     if shipped:  # most orders are judged before there is a parcel
+        parcel = {name: column.copy() for name, column in parcel.items()}
         values, places = _parcel_values(_only(facts, shipped), as_of, "tracking_events.event_at" in market)
         for name, column in parcel.items():
             column[shipped] = values[name]

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from fastapi import Request
-from pydantic import BaseModel, Field
 
+from api.answers import ModelAnswer
 from api.routing import new_router
-from models.bundle import Bundle, Manifest
+from models.bundle import Bundle
 
 __all__ = ["router"]
 
 router = new_router("model")
-
-
-class ModelAnswer(BaseModel):
-    """The verified bundle; nulls where orders are judged by the rules alone."""
-
-    model: str | None = Field(description="Bundle id, as in the versions of a decision.")
-    manifest: Manifest | None
 
 
 @router.get("/v1/model")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import networkx as nx
 from fastapi import Query
-from pydantic import BaseModel, Field
 
+from api.answers import NodeLinkAnswer, RingAnswer
 from api.parameters import Id
 from api.routing import new_router
 from api.scoring import Scoring
@@ -17,39 +16,6 @@ from api.scoring import Scoring
 __all__ = ["router"]
 
 router = new_router("rings")
-
-
-class PairAnswer(BaseModel):
-    """Orders of one buyer at one seller within the ring."""
-
-    buyer_id: str
-    seller_id: str
-    order_count: int
-
-
-class RingAnswer(BaseModel):
-    """A row of ``rings.parquet``, and who bought where."""
-
-    ring_id: str
-    kind: Literal["identity", "dense_block", "lockstep", "consignment_point"]
-    seller_ids: list[str]
-    buyer_ids: list[str]
-    creator_ids: list[str]
-    order_count: int
-    suspicion: float
-    first_order_at: datetime
-    last_order_at: datetime
-    pairs: list[PairAnswer]
-
-
-class NodeLinkAnswer(BaseModel):
-    """The ring as ``networkx.node_link_graph`` reads it: buyers and sellers, an edge per pair."""
-
-    directed: bool
-    multigraph: bool
-    graph: dict[str, Any]
-    nodes: list[dict[str, Any]] = Field(description="id is kind:ID; account_id the account's own.")
-    edges: list[dict[str, Any]]
 
 
 @router.get("/v1/rings/{ring_id:path}")

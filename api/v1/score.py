@@ -47,7 +47,7 @@ async def score(
     began = time.perf_counter()
     store, claim = _is_stored(request), await claim_of(request)
     decision = await request.app.state.writer.score(_wanted(order, store, claim))
-    count_decisions([decision])
+    count_decisions([decision], request.app.state.service.snapshot_in_use)
     known = DecisionAnswer.model_validate(decision)
     return _json(Scored.model_construct(**known.__dict__, took_ms=_ms_since(began)))
 
@@ -65,7 +65,7 @@ async def score_batch(
     decisions: Sequence[Decision] = await request.app.state.writer.run(
         lambda service, now: service.score(wanted, now)
     )
-    count_decisions(decisions)
+    count_decisions(decisions, request.app.state.service.snapshot_in_use)
     answers = [DecisionAnswer.model_validate(decision) for decision in decisions]
     return _json(ScoredBatch.model_construct(decisions=answers, took_ms=_ms_since(began)))
 

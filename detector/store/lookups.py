@@ -196,10 +196,14 @@ def _numbers(
 ) -> Iterator[Answer]:
     """Orders seen and value per aggregate, of each order; nothing where it has no such key."""
     unknown: Answer = (None,) * (2 * len(reading.aggregates))
+    nothing: Answer = [number for one in reading.aggregates for number in _number(one, _History(0, []))]
     for order, history in zip(orders, histories, strict=True):
         wanted = [order[name] for name in reading.same]
         if history is None or None in wanted:
             yield unknown
+            continue
+        if not history.rows:
+            yield nothing
             continue
         if reading.same and history.is_whole:
             history = history.like(list(zip(reading.same_at, wanted, strict=True)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Insert, Select
@@ -14,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from detector.store.columns import json_text
 
-__all__ = ["Prepared", "Question", "driver_cursor"]
+__all__ = ["Prepared", "Question"]
 
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": SQLiteDialect_pysqlite(json_serializer=json_text),
@@ -26,19 +25,20 @@ _DOUBLE = 701
 """PostgreSQL's number of its double: of all columns only those of decimals and doubles are read by number."""
 
 
-@contextmanager
-def driver_cursor(connection: Connection, statement: str) -> Iterator[Any]:
-    """The driver's own cursor inside the connection's transaction, for ``statement``; its errors are SQLAlchemy's."""
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection, inside the transaction of ``connection``."""
     if not connection.in_transaction():
         connection.begin()
+    return connection.connection.driver_connection
+
+
+def _failed(connection: Connection, statement: str, error: Exception) -> Exception:
+    """The driver's error as SQLAlchemy would have raised it; another stays as it is."""
     dbapi: Any = connection.dialect.dbapi
-    with closing(connection.connection.cursor()) as cursor:
-        try:
-            yield cursor
-        except dbapi.Error as error:
-            raise DBAPIError.instance(
-                statement, None, error, dbapi.Error, dialect=connection.dialect
-            ) from error
+    if not isinstance(error, dbapi.Error):
+        return error
+    known: Exception = DBAPIError.instance(statement, None, error, dbapi.Error, dialect=connection.dialect)
+    return known
 
 
 class Prepared:
@@ -59,8 +59,10 @@ class Prepared:
     def run_tuples(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Run it for rows of the driver's own values, in the order of the statement's columns."""
         if rows:
-            with driver_cursor(connection, self._text) as cursor:
-                cursor.executemany(self._text, rows)
+            try:
+                _driver(connection).cursor().executemany(self._text, rows)
+            except Exception as error:
+                raise _failed(connection, self._text, error) from error
 
     def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         columns = [
@@ -92,12 +94,15 @@ class Question:
         """The rows that answer each of ``keys``, which are the driver's own values."""
         if not keys:
             return []
-        with driver_cursor(connection, self._text) as cursor:
+        driver = _driver(connection)
+        try:
             if connection.dialect.name == "postgresql":
-                found = _pipelined(cursor, self._text, keys)
+                found = _pipelined(driver.cursor(), self._text, keys)
             else:
-                execute = cursor.execute
-                found = [execute(self._text, key).fetchall() for key in keys]
+                execute, text = driver.execute, self._text
+                found = [execute(text, key).fetchall() for key in keys]
+        except Exception as error:
+            raise _failed(connection, self._text, error) from error
         return [[self._row(row) for row in rows] for rows in found] if self._read else found
 
     def _row(self, row: Sequence[Any]) -> tuple[Any, ...]:

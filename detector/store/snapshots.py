@@ -64,6 +64,7 @@ SNAPSHOTS = Table(
     Column(
         "groups", Json, nullable=False
     ),  # [[key columns, feature names], …]; a position is a group's number
+    Column("score_shares", Json, nullable=False),  # of the scan's orders, by ``detector.drift`` band
 )
 VALUES = Table(
     "snapshot_values",
@@ -118,12 +119,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A published scan. ``as_of``: what it knew was known then."""
+    """A published scan. ``as_of``: what it knew was known then. ``score_shares``: see ``detector.drift``."""
 
     generation: int
     as_of: datetime
     published_at: datetime
     groups: tuple[Group, ...]
+    score_shares: tuple[float, ...]
 
 
 def current(connection: Connection) -> Snapshot | None:
@@ -135,21 +137,19 @@ def current(connection: Connection) -> Snapshot | None:
 
 @cache
 def _in_force(dialect: str) -> Question:
-    told = (
-        SNAPSHOTS.c.generation,
-        SNAPSHOTS.c.as_of,
-        SNAPSHOTS.c.published_at,
-        cast(SNAPSHOTS.c.groups, Text),
-    )
-    return Question(dialect, select(*told).where(SNAPSHOTS.c.in_force), ())
+    plain = (SNAPSHOTS.c.generation, SNAPSHOTS.c.as_of, SNAPSHOTS.c.published_at)
+    documents = (cast(SNAPSHOTS.c[name], Text) for name in ("groups", "score_shares"))
+    return Question(dialect, select(*plain, *documents).where(SNAPSHOTS.c.in_force), ())
 
 
 @lru_cache(maxsize=2)
-def _snapshot(generation: int, as_of: datetime, published_at: datetime, groups: str) -> Snapshot:
+def _snapshot(
+    generation: int, as_of: datetime, published_at: datetime, groups: str, score_shares: str
+) -> Snapshot:
     found = (
         Group(number, tuple(key), tuple(names)) for number, (key, names) in enumerate(json.loads(groups))
     )
-    return Snapshot(generation, as_of, published_at, tuple(found))
+    return Snapshot(generation, as_of, published_at, tuple(found), tuple(json.loads(score_shares)))
 
 
 def key_text(parts: Sequence[str]) -> str:
@@ -183,15 +183,18 @@ def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> d
     }
     answers = _lookup(connection.dialect.name).ask(connection, list(wanted))
     data = {key: rows[0][0] for key, rows in zip(wanted, answers, strict=True) if rows}
-    found: dict[str, Floats] = {}
+    names = [name for group in snapshot.groups for name in group.names]
+    table = np.full((len(keys), len(names)), np.nan)
+    begin = 0
     for group, column in zip(snapshot.groups, texts, strict=True):
-        table = np.full((len(keys), len(group.names)), np.nan)
         asked = [(i, (snapshot.generation, group.number, text)) for i, text in enumerate(column) if text]
         known = [(i, data[key]) for i, key in asked if key in data]
+        end = begin + len(group.names)
         if known:
-            table[[i for i, _ in known]] = unpacked([row for _, row in known], len(group.names))
-        found.update(zip(group.names, table.T, strict=True))
-    return found
+            rows = unpacked([row for _, row in known], len(group.names))
+            table[[i for i, _ in known], begin:end] = rows
+        begin = end
+    return dict(zip(names, table.T, strict=True))
 
 
 def _key_texts(key: Sequence[str], rows: Sequence[Row]) -> list[str | None]:
@@ -240,13 +243,18 @@ def ring(connection: Connection, snapshot: Snapshot, ring_id: str) -> tuple[Row,
     return facts, [dict(row) for row in pairs.mappings()]
 
 
-def begin(connection: Connection, as_of: datetime, now: datetime, groups: Iterable[tuple[Any, Any]]) -> int:
+def begin(
+    connection: Connection,
+    as_of: datetime,
+    now: datetime,
+    groups: Iterable[tuple[Any, Any]],
+    score_shares: Sequence[float],
+) -> int:
     """Open a new generation, not in force; its number."""
     latest = connection.scalar(select(func.max(SNAPSHOTS.c.generation))) or 0
     row = {"generation": latest + 1, "in_force": False, "as_of": as_of, "published_at": now}
-    connection.execute(
-        insert(SNAPSHOTS).values(**row, groups=[[list(key), list(names)] for key, names in groups])
-    )
+    told = {"groups": [[list(key), list(names)] for key, names in groups], "score_shares": list(score_shares)}
+    connection.execute(insert(SNAPSHOTS).values(**row, **told))
     return latest + 1
 
 

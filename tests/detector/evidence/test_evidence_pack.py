@@ -178,7 +178,7 @@ def test_the_pack_has_the_last_decision_of_its_time_and_its_ring(case: Engine) -
     }
     with case.begin() as connection:
         decisions.keep(connection, made, np.zeros((3, 0)), decisions.feature_set(connection, []))
-        generation = snapshots.begin(connection, NOW, NOW, [])
+        generation = snapshots.begin(connection, NOW, NOW, [], [])
         row = {"generation": generation, "ring_id": "R1", "facts": ring}
         connection.execute(insert(snapshots.RINGS).values(row))
         snapshots.put_in_force(connection, generation)

@@ -268,7 +268,7 @@ def upgrade() -> None:
         *_required(sa.Integer(), "generation", autoincrement=False),
         *_required(FLAG, "in_force"),
         *_required(WHOLE, "as_of", "published_at"),
-        *_required(JSON, "groups"),
+        *_required(JSON, "groups", "score_shares"),
     )
     _table(
         "tracking_events",
