@@ -152,7 +152,7 @@ class Scorer:
                 found.amount[rows] += nats[at]
                 found.own[rows] += own[at]
             found.hard[rows] = hard.any(axis=0)
-            found.families[rows] = (judged & (strength >= fusion.family_floor)).sum(axis=0)
+            found.families[rows] = (judged & (-np.expm1(-own) >= fusion.family_floor)).sum(axis=0)
         return found
 
     def _together(self, features: Features, count: int) -> Hits:

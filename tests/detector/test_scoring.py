@@ -71,7 +71,7 @@ def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float 
         if not any(rule.strength == "hard" for rule in mine):
             doubt, alone = max(doubt, 1 - fusion.soft_cap), max(alone, 1 - fusion.soft_cap)
         hard |= any(rule.strength == "hard" for rule in mine)
-        families += 1 - doubt >= fusion.family_floor
+        families += 1 - alone >= fusion.family_floor
         amount -= math.log(doubt)
         own -= math.log(alone)
     odds = fusion.intercept + fusion.evidence_gain * own + 0.5 * (context or 0)
