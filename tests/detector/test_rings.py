@@ -157,7 +157,7 @@ def test_rings_are_those_of_plain_python(orders: list[Order]) -> None:
         assert ring["seller_ids"] == sorted({orders[o].seller for o in mine})
         assert ring["buyer_ids"] == sorted({orders[o].buyer for o in mine})
         creators = {orders[o].creator for o in mine} - {None}
-        assert (ring["creator_ids"] or []) == sorted(creators, key=str)
+        assert ring["creator_ids"] == sorted(creators, key=str)
         assert ring["suspicion"] == pytest.approx(sum(orders[o].score for o in mine) / len(mine), abs=1e-9)
         assert ring["first_order_at"] == START + timedelta(hours=mine[0])
         assert ring["last_order_at"] == START + timedelta(hours=mine[-1])
