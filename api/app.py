@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,6 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
         pseudonym_key = load_key(os.environ, settings.pseudonym_key_file)
         app.state.service = Service(engine, app.state.policy, app.state.bundle, pseudonym_key)
         async with writing(app.state.service) as app.state.writer:
+            gc.collect()
+            gc.freeze()  # else every full collection walks all that was imported, while callers wait
             yield
         engine.dispose()
 
