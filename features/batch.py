@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import duckdb
 
 from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
 from features.columns import Floats, read_columns
 from features.declare import Feature
+from features.together import side_by_side
 from features.velocity import AGGREGATES, Aggregate
 from features.velocity import FEATURES as WINDOW_FEATURES
 
@@ -85,30 +86,18 @@ def compute_features(
         Called with each name of ``STAGES``; the context it returns spans the stage. Two stages may run at
         once, in two threads.
     """
-    _compute(con, as_of, stage, _PEOPLE)
-    _side_by_side(con, as_of, stage)
-    _compute(con, as_of, stage, _SHOPS)
+    compute = partial(_compute, as_of, stage)
+    compute(_PEOPLE, con)
+    side_by_side(con, [partial(compute, _PARCELS), partial(compute, _TRADE)])
+    compute(_SHOPS, con)
 
 
 def _compute(
-    con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage, families: Iterable[Family]
+    as_of: datetime, stage: Stage, families: Iterable[Family], con: duckdb.DuckDBPyConnection
 ) -> None:
     for family in families:
         with stage(family.stage):
             family.compute(con, as_of)
-
-
-def _side_by_side(con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage) -> None:
-    """Compute two groups of families at once; an interrupt stops both."""
-    with ThreadPoolExecutor(1) as pool, con.cursor() as other:
-        other.execute("SET TimeZone = 'UTC'")
-        trade = pool.submit(_compute, other, as_of, stage, _TRADE)
-        try:
-            _compute(con, as_of, stage, _PARCELS)
-            trade.result()
-        except BaseException:
-            other.interrupt()
-            raise
 
 
 def window_table(con: duckdb.DuckDBPyConnection, aggregates: Sequence[Aggregate] = AGGREGATES) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Set
 
 from detector.contract import Column, Table
 from detector.ingest.checks import SQL_TYPES, ColumnSql, column_sql
-from detector.ingest.sqltext import ident, idents, literal, literals
+from detector.ingest.sqltext import ident, literal, literals
 from detector.ingest.types import RawPart, RawTable
 
 __all__ = [
@@ -76,13 +76,9 @@ def _checked_part(table: Table, raw: RawTable, part: RawPart, tidy: Set[str]) ->
 
 
 def verdict_sql(table: Table, raw: RawTable) -> str:
-    """One pass: rows, broken rows, distinct keys of the good rows, cleared values per text column.
-
-    Keys are counted by a 64-bit hash: a collision only sends the table down the exact path.
-    """
-    distinct = f"count(DISTINCT hash({idents(key_columns(table))})) FILTER (_broken IS NULL)"
+    """One pass: rows, broken rows, cleared values per text column."""
     cleared = [f"count(*) FILTER ({ident('_cleared_' + name)})" for name in text_columns(table, raw)]
-    counts = ", ".join(["count(*)", "count(_broken)", distinct, *cleared])
+    counts = ", ".join(["count(*)", "count(_broken)", *cleared])
     return f"SELECT {counts} FROM {checked_sql(table, raw)}"
 
 

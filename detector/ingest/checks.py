@@ -143,13 +143,13 @@ def _closed_list(column: Column) -> tuple[str, str] | None:
 
 
 def create_code_types(con: duckdb.DuckDBPyConnection) -> None:
-    """Give ``con`` the ISO lists as temporary types: a cast is a hash look-up, an IN list is searched."""
+    """Make types of the ISO lists: a cast is a hash look-up, an IN list is searched."""
     lists = {
         _CURRENCY_TYPE: sorted(currency.alpha_3 for currency in pycountry.currencies),
         _COUNTRY_TYPE: sorted(country.alpha_2 for country in pycountry.countries),
     }
     for name, codes in lists.items():
-        con.execute(f"CREATE OR REPLACE TEMP TYPE {name} AS ENUM ({literals(codes)})")
+        con.execute(f"CREATE OR REPLACE TYPE {name} AS ENUM ({literals(codes)})")
 
 
 def drop_code_types(con: duckdb.DuckDBPyConnection) -> None:

@@ -32,8 +32,7 @@ class _Opened:
 class FolderSource:
     """The tables of one folder, or of several whose rows are put together in that order."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
-        self._con = con
+    def __init__(self, folders: Sequence[Path]) -> None:
         self._found: dict[str, list[FoundFile]] = {}
         self.files: tuple[SourceFile, ...] = ()
         self.counts: dict[str, TableCount] = {}
@@ -47,10 +46,10 @@ class FolderSource:
                 forms = "orders.parquet, orders.csv, orders.csv.gz or orders/"
                 raise InputError(f"{folder} has no table orders, the one that is required; give {forms}")
 
-    def load(self, table: Table) -> Loaded:
+    def load(self, table: Table, con: duckdb.DuckDBPyConnection) -> Loaded:
         """Make the table's files readable as one raw relation."""
         files = self._found.get(table.name, [])
-        opened = [_Opened(number, file, self._columns(file)) for number, file in enumerate(files)]
+        opened = [_Opened(number, file, _columns(con, file)) for number, file in enumerate(files)]
         full = [one for one in opened if one.types]
         if not full:
             if table.name == "orders":
@@ -58,13 +57,13 @@ class FolderSource:
             return no_rows(table, *_listed(table, opened, {}))
         for one in full:
             require_columns(table, one.file.label, one.types)
-        rows = {one.number: parquet_rows(self._con, one.file) for one in full if one.file.is_parquet}
+        rows = {one.number: parquet_rows(con, one.file) for one in full if one.file.is_parquet}
         parts = _parquet_parts(table, [one for one in full if one.file.is_parquet])
         csvs = [one for one in full if not one.file.is_parquet]
         into = f"ingest_raw_{table.name}"
         unparsable = 0
         if csvs:
-            part, unparsable = self._load_csvs(table, csvs, into, rows)
+            part, unparsable = _load_csvs(con, table, csvs, into, rows)
             parts.append(part)
         have = {name for one in full for name in one.types}
         ignored = tuple(sorted(have - set(table.column_names)))
@@ -72,29 +71,31 @@ class FolderSource:
         raw = RawTable(table.name, labels, tuple(parts), (into,) if csvs else (), unparsable, ignored)
         return Loaded(raw, frozenset(have & set(table.column_names)), *_listed(table, opened, rows))
 
-    def _columns(self, file: FoundFile) -> Mapping[str, str]:
-        if file.path.stat().st_size == 0:
-            return {}
-        if file.is_parquet:
-            return parquet_columns(self._con, file)
-        return dict.fromkeys(read_header(file), "VARCHAR")
 
-    def _load_csvs(
-        self, table: Table, csvs: Sequence[_Opened], into: str, rows: dict[int, int]
-    ) -> tuple[RawPart, int]:
-        """Load CSV files into the temp table ``into``; note rows per file, count the unparsable ones."""
-        names = [name for name in table.column_names if any(name in one.types for one in csvs)]
-        typed = "".join(f", {ident(name)} VARCHAR" for name in names)
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {ident(into)} (_file INTEGER, _row BIGINT{typed})")
-        unparsable = 0
-        for one in csvs:
-            here = [name for name in names if name in one.types]
-            target = CsvTarget(self._con, into, one.number, here)
-            loaded, broken = load_csv(one.file, tuple(one.types), target)
-            add_unparsable(self._con, table.name, one.file.label, broken)
-            rows[one.number] = loaded + len(broken)
-            unparsable += len(broken)
-        return RawPart(ident(into), dict.fromkeys(names, "VARCHAR")), unparsable
+def _columns(con: duckdb.DuckDBPyConnection, file: FoundFile) -> Mapping[str, str]:
+    if file.path.stat().st_size == 0:
+        return {}
+    if file.is_parquet:
+        return parquet_columns(con, file)
+    return dict.fromkeys(read_header(file), "VARCHAR")
+
+
+def _load_csvs(
+    con: duckdb.DuckDBPyConnection, table: Table, csvs: Sequence[_Opened], into: str, rows: dict[int, int]
+) -> tuple[RawPart, int]:
+    """Load CSV files into the temp table ``into``; note rows per file, count the unparsable ones."""
+    names = [name for name in table.column_names if any(name in one.types for one in csvs)]
+    typed = "".join(f", {ident(name)} VARCHAR" for name in names)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {ident(into)} (_file INTEGER, _row BIGINT{typed})")
+    unparsable = 0
+    for one in csvs:
+        here = [name for name in names if name in one.types]
+        target = CsvTarget(con, into, one.number, here)
+        loaded, broken = load_csv(one.file, tuple(one.types), target)
+        add_unparsable(con, table.name, one.file.label, broken)
+        rows[one.number] = loaded + len(broken)
+        unparsable += len(broken)
+    return RawPart(ident(into), dict.fromkeys(names, "VARCHAR")), unparsable
 
 
 def _parquet_parts(table: Table, opened: Sequence[_Opened]) -> list[RawPart]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 import pycountry
@@ -45,17 +46,19 @@ class MappedSource:
     def __init__(self, con: duckdb.DuckDBPyConnection, mapping: Mapping, folders: Sequence[Path]) -> None:
         self._con = con
         self._mapping = mapping
+        self._one_at_a_time = Lock()
         self.files: tuple[SourceFile, ...] = ()
         self.counts: dict[str, TableCount] = dict.fromkeys(mapping.sources, TableCount())
         self.notes: tuple[str, ...] = ()
         prefixes = folder_prefixes(folders)
         self._engines = [self._open(*pair) for pair in zip(folders, prefixes, strict=True)]
 
-    def load(self, table: Table) -> Loaded:
+    def load(self, table: Table, con: duckdb.DuckDBPyConnection) -> Loaded:
         """Run the table's SELECT in every folder."""
         if table.name not in self._mapping.tables:
             return no_rows(table)
-        selects = [self._select(table, number, engine) for number, engine in enumerate(self._engines)]
+        with self._one_at_a_time:
+            selects = [self._select(con, table, *numbered) for numbered in enumerate(self._engines)]
         have = {name for _, names in selects for name in names}
         raw = RawTable(
             table.name,
@@ -143,23 +146,25 @@ class MappedSource:
             add_unparsable(self._con, name, file.label, broken)
             yield loaded + len(broken), len(broken)
 
-    def _select(self, table: Table, number: int, engine: _Engine) -> tuple[RawPart, list[str]]:
+    def _select(
+        self, con: duckdb.DuckDBPyConnection, table: Table, number: int, engine: _Engine
+    ) -> tuple[RawPart, list[str]]:
         sql = self._mapping.tables[table.name]
         into = _temp_table(table, number)
         try:
             types = {name: str(kind) for name, kind, *_ in engine.con.execute(f"DESCRIBE {sql}").fetchall()}
             require_columns(table, f"mapping {engine.label}", types)
             rows = engine.con.sql(f"SELECT {_projection(table, types)} FROM ({sql})").to_arrow_reader()
-            self._con.register("ingest_mapped", rows)
-            self._con.execute(
+            con.register("ingest_mapped", rows)
+            con.execute(
                 f"CREATE OR REPLACE TEMP TABLE {ident(into)} AS SELECT CAST({number} AS INTEGER) AS _file, "
                 "row_number() OVER () AS _row, * FROM ingest_mapped"
             )
         except duckdb.Error as error:
             where = f"mapping {self._mapping.name}: table {table.name}"
             raise InputError(f"{where}: {describe_sql_error(error)}") from None
-        self._con.unregister("ingest_mapped")
-        described = self._con.execute(f"DESCRIBE {ident(into)}").fetchall()
+        con.unregister("ingest_mapped")
+        described = con.execute(f"DESCRIBE {ident(into)}").fetchall()
         kept = {name: str(kind) for name, kind, *_ in described if name not in ("_file", "_row")}
         return RawPart(ident(into), kept), list(types)
 

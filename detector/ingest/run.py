@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -19,10 +20,9 @@ from detector.ingest.rejects import create_rejects, sort_rejects
 from detector.ingest.sqltext import ident
 from detector.ingest.types import Ingested, Loaded, Source, TableCount
 from detector.mapping import read_mapping
+from features.together import side_by_side
 
 __all__ = ["ingest", "ingest_frames"]
-
-Progress = Callable[[str, int], None]
 
 
 def ingest(
@@ -31,7 +31,6 @@ def ingest(
     *,
     history: Path | None = None,
     mapping: Path | None = None,
-    progress: Progress | None = None,
 ) -> Ingested:
     """Read a folder of contract tables into ``con``, validated.
 
@@ -43,7 +42,6 @@ def ingest(
     history : a second folder of the same form, read after ``folder``: of two rows with one key the
         input's stays, an identical row counts as a duplicate
     mapping : a mapping file (``detector.mapping``) that makes the tables from the files of both folders
-    progress : called with (table, rows read) after each table
 
     Raises
     ------
@@ -54,10 +52,10 @@ def ingest(
     _prepare(con)
     folders = [folder] if history is None else [folder, history]
     if mapping is None:
-        return _run(con, FolderSource(con, folders), progress)
+        return _run(con, FolderSource(folders))
     source = MappedSource(con, read_mapping(mapping), folders)
     try:
-        return _run(con, source, progress)
+        return _run(con, source)
     finally:
         source.close()
 
@@ -68,7 +66,7 @@ def ingest_frames(frames: Mapping[str, pd.DataFrame], con: duckdb.DuckDBPyConnec
     A frame's file label is its table name; its index is ignored. Raises InputError as ``ingest`` does.
     """
     _prepare(con)
-    return _run(con, FrameSource(con, frames), None)
+    return _run(con, FrameSource(frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +83,9 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     create_code_types(con)
 
 
-def _run(con: duckdb.DuckDBPyConnection, source: Source, progress: Progress | None) -> Ingested:
-    results = {}
-    for table in INPUT_TABLES.values():
-        result = _ingest_table(con, table, source.load(table))
-        if progress:
-            progress(table.name, result.count.rows_in)
-        results[table.name] = result
+def _run(con: duckdb.DuckDBPyConnection, source: Source) -> Ingested:
+    works = [partial(_ingest_table, source, table) for table in INPUT_TABLES.values()]
+    results = dict(zip(INPUT_TABLES, side_by_side(con, works), strict=True))
     sort_rejects(con)
     drop_code_types(con)
     return Ingested(
@@ -105,7 +99,8 @@ def _run(con: duckdb.DuckDBPyConnection, source: Source, progress: Progress | No
     )
 
 
-def _ingest_table(con: duckdb.DuckDBPyConnection, table: Table, loaded: Loaded) -> _Result:
+def _ingest_table(source: Source, table: Table, con: duckdb.DuckDBPyConnection) -> _Result:
+    loaded = source.load(table, con)
     raw = loaded.raw
     if not raw.parts:
         rank = ", o INTEGER" if table.name == "orders" else ""

@@ -50,12 +50,13 @@ class TableCount:
 class Ingested:
     """The clean input.
 
-    ``con`` holds one table per contract table with all of its columns, in key order (``orders`` by
-    ``created_at, order_id``, with that rank as ``o``), and ``rejects("table", "file", "row", "key",
-    "column", "reason")`` ordered by table, file and row. ``counts`` has every contract table, and the
-    sources of a mapping. ``present`` gives the columns that the input really has (an empty set: no such
-    table). ``masked`` counts the values per ``table.column`` that were masked and became null. ``notes``
-    are plain sentences for the manifest: empty files, files that are no table.
+    ``con`` holds one table per contract table with all of its columns (``orders`` in canonical order, by
+    ``created_at, order_id``, with that rank as ``o``; the others' rows in no order), and
+    ``rejects("table", "file", "row", "key", "column", "reason")`` ordered by table, file and row.
+    ``counts`` has every contract table, and the sources of a mapping. ``present`` gives the columns that the
+    input really has (an empty set: no such table). ``masked`` counts the values per ``table.column`` that
+    were masked and became null. ``notes`` are plain sentences for the manifest: empty files, files that are
+    no table.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -113,8 +114,11 @@ class Source(Protocol):
     counts: dict[str, TableCount]
     notes: tuple[str, ...]
 
-    def load(self, table: Table) -> Loaded:
-        """The table's raw relation; one without parts when the input has no such table."""
+    def load(self, table: Table, con: duckdb.DuckDBPyConnection) -> Loaded:
+        """The table's raw relation on ``con``; one without parts when the input has no such table.
+
+        Two threads may load two tables at once.
+        """
 
 
 def no_rows(table: Table, files: tuple[SourceFile, ...] = (), notes: tuple[str, ...] = ()) -> Loaded:

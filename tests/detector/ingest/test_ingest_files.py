@@ -299,13 +299,6 @@ def test_orders_must_be_in_the_input_itself(tmp_path: Path) -> None:
         read(tmp_path / "day", history=tmp_path / "past")
 
 
-def test_progress_is_told_of_every_table(tmp_path: Path) -> None:
-    write(tmp_path, "csv", "orders", [an_order("o1"), an_order("o2")])
-    told: list[tuple[str, int]] = []
-    ingested = read(tmp_path, progress=lambda table, rows: told.append((table, rows)))
-    assert told == [(table, count.rows_in) for table, count in ingested.counts.items()]
-
-
 def test_reading_again_replaces_everything(tmp_path: Path) -> None:
     write(tmp_path / "a", "csv", "orders", [an_order("o1", total_minor="-1"), an_order("o2")])
     write(tmp_path / "b", "csv", "orders", [an_order("o3")])
