@@ -27,17 +27,19 @@ CLEAN_BELOW = 0.2
 def comparable_groups(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
     """Codes of the groups an order is compared within, coarsest first, in order of ``o``; −1 unknown.
 
-    The category of the order's first product, the seller's size (powers of four of its orders), whether it
-    came from a live stream, and the week.
+    Expects ``main_product``. The category of that product, the seller's size (powers of four of its orders),
+    whether the order came from a live stream, and the week.
     """
     found = con.execute("""
-        WITH main AS (SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL),
+        WITH coded AS (
+            SELECT category, (md5_number_lower(category) % 2147483648)::BIGINT AS code
+            FROM (SELECT DISTINCT category FROM products WHERE category IS NOT NULL)),
+        kind AS (SELECT o, code FROM main_product JOIN products USING (product_id) JOIN coded USING (category)),
         size AS (SELECT seller_id, floor(log2(count(*)) / 2) AS size FROM orders GROUP BY ALL)
-        SELECT coalesce((md5_number_lower(category) % 2147483648)::BIGINT, -1) AS category,
+        SELECT coalesce(code, -1) AS category,
                size::BIGINT AS seller_size, (channel = 'live')::BIGINT AS live,
                datediff('week', TIMESTAMP '1970-01-01', created_at) AS week
-        FROM orders o LEFT JOIN main USING (order_id) LEFT JOIN products p USING (product_id)
-        JOIN size ON size.seller_id = o.seller_id ORDER BY o.o
+        FROM orders o LEFT JOIN kind USING (o) JOIN size USING (seller_id) ORDER BY o.o
     """).fetchnumpy()
     return {
         name: np.ma.filled(np.ma.asarray(codes, dtype=np.int64), -1).astype(np.int64)

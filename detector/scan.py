@@ -20,7 +20,7 @@ from detector.rings import find_rings
 from detector.scoring import ALLOW, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
 from features.batch import compute_features, forget_after, read_features
-from features.neighbours import neighbour_features, neighbour_keys
+from features.neighbours import Neighbours, neighbour_keys
 from models.forest import AnomalyModel
 from models.measures import ANOMALY_FEATURES
 
@@ -40,7 +40,8 @@ class Scan:
 
     ``rows`` are the canonical ranks ``o`` of the scored orders; ``features`` and ``scores`` have one entry
     each. The DuckDB connection holds the tables, ``rings`` and ``order_ring`` among them. ``model`` is the
-    forest that was used, None where there were too few orders to train one; ``window`` is the time of the
+    forest that was used, None where there were too few orders to train one; ``seller_size`` each order's shop's,
+    see ``comparable_groups``; ``window`` is the time of the
     first and of the last order (naive UTC).
     """
 
@@ -51,6 +52,7 @@ class Scan:
     scores: Scores
     sellers: pd.DataFrame
     model: AnomalyModel | None
+    seller_size: NDArray[np.int64]
     window: tuple[datetime, datetime]
 
 
@@ -96,7 +98,7 @@ def run(
         find_rings(con, scores.score, scores.decision != ALLOW)
         rows = _rows(con, since)
         sellers = judge_sellers(con, order_scores(rows, known, features, scores), policy.detection.seller)
-    return Scan(con, as_of, rows, features, scores, sellers, model, _window(con))
+    return Scan(con, as_of, rows, features, scores, sellers, model, known.groups["seller_size"], _window(con))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,9 @@ def score_known(
     """
     features = dict(known.features)
     evidence = scorer.evidence(features, known.count)
+    neighbours = Neighbours(known.keys)
     for _ in range(NEIGHBOUR_ROUNDS):
-        features |= neighbour_features(scorer.suspicion(evidence, features), known.keys)
+        features |= neighbours.features(scorer.suspicion(evidence, features))
     model = model or train(features, known.groups, scorer.suspicion(evidence, features))
     anomaly = None if model is None else model.percentile(features, known.groups, nthread=THREADS)
     scores = scorer.score(features, known.count, anomaly, evidence)

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from detector.anomaly import comparable_groups
 from detector.recorded import SELLER_SIZE, snapshot_features
 from detector.scan import Scan
 from detector.scoring import Scorer
@@ -46,7 +45,7 @@ def write_snapshot(scan: Scan, scorer: Scorer, folder: Path) -> None:
     folder.mkdir()
     create_lookup_keys(scan.con)
     columns = {name: scan.features[name] for name in snapshot_features(scorer) if name in scan.features}
-    columns[SELLER_SIZE] = comparable_groups(scan.con)[SELLER_SIZE].astype(np.float64)
+    columns[SELLER_SIZE] = scan.seller_size.astype(np.float64)
     for key, table in last_known(scan.con, columns):
         pq.write_table(table, folder / f"{' '.join(key)}.parquet", compression="zstd")
     pairs = scan.con.sql("""
@@ -57,13 +56,12 @@ def write_snapshot(scan: Scan, scorer: Scorer, folder: Path) -> None:
 
 
 def create_lookup_keys(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``lookup_keys``: every order's key columns, the derived ones too. Expects ``order_point``."""
+    """Create ``lookup_keys``: every order's key columns. Expects ``main_product`` and ``order_point``."""
     con.execute("""
         CREATE OR REPLACE TEMP TABLE lookup_keys AS
-        WITH first AS (SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL)
         SELECT o.o, o.order_id, seller_id, buyer_id, creator_id, campaign_id, device_id, ip_address, payment_id,
                product_id, point_id
-        FROM orders o LEFT JOIN first USING (order_id) LEFT JOIN order_point p ON p.o = o.o
+        FROM orders o LEFT JOIN main_product USING (o) LEFT JOIN order_point USING (o)
     """)
 
 

@@ -13,6 +13,7 @@ import duckdb
 from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
 from features.columns import Floats, read_columns
 from features.declare import Feature
+from features.keys import create_main_product
 from features.together import side_by_side
 from features.velocity import AGGREGATES, Aggregate
 from features.velocity import FEATURES as WINDOW_FEATURES
@@ -74,7 +75,7 @@ def forget_after(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
 def compute_features(
     con: duckdb.DuckDBPyConnection, as_of: datetime, stage: Stage = lambda name: nullcontext()
 ) -> None:
-    """Compute every family's table (``f_…``), keyed by ``o``; window features wait until they are read.
+    """Compute every family's table (``f_…``), keyed by ``o``, and ``main_product``; windows wait until they are read.
 
     Parameters
     ----------
@@ -86,6 +87,7 @@ def compute_features(
         Called with each name of ``STAGES``; the context it returns spans the stage. Two stages may run at
         once, in two threads.
     """
+    create_main_product(con)
     compute = partial(_compute, as_of, stage)
     compute(_PEOPLE, con)
     side_by_side(con, [partial(compute, _PARCELS), partial(compute, _TRADE)])

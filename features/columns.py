@@ -26,6 +26,8 @@ Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
+ROWS_AT_ONCE = 65_536
+
 
 def values_of(table: pa.Table, name: str) -> Floats:
     """A numeric column as float64, null as NaN."""
@@ -46,14 +48,16 @@ def taken(values: Floats, rows: Rows) -> Floats:
 
 
 def read_columns(con: duckdb.DuckDBPyConnection, query: str, orders: int) -> dict[str, Floats]:
-    """The numeric columns of a query with ``o`` as float64 arrays by order, NaN where there is no value."""
-    table = con.sql(query).to_arrow_table()
-    rows = table["o"].to_numpy()
-    columns = {}
-    for name in table.column_names:
-        if name != "o":
-            columns[name] = np.full(orders, np.nan)
-            columns[name][rows] = values_of(table, name)
+    """The numeric columns of a query with ``o`` as float64 arrays by order, NaN where there is no value.
+
+    Read in parts that fit into a processor's cache.
+    """
+    reader = con.sql(query).to_arrow_reader(ROWS_AT_ONCE)
+    columns = {name: np.full(orders, np.nan) for name in reader.schema.names if name != "o"}
+    for part in reader:
+        rows = part["o"].to_numpy()
+        for name, values in columns.items():
+            values[rows] = part[name].to_numpy(zero_copy_only=False)
     return columns
 
 

@@ -9,9 +9,11 @@ a new one, on which the rules then abstain until the next scan.
 
 from __future__ import annotations
 
+import duckdb
+
 from features.declare import Entity, Feature
 
-__all__ = ["DERIVED", "IDENTITY", "lookup_key"]
+__all__ = ["DERIVED", "IDENTITY", "create_main_product", "lookup_key"]
 
 _PAIR = ("buyer_id", "seller_id")
 _ORDER = ("order_id",)
@@ -67,3 +69,12 @@ def lookup_key(feature: Feature) -> tuple[str, ...]:
     (('seller_id',), ('buyer_id', 'seller_id'))
     """
     return _KEY.get(feature.name, _OF_ENTITY[feature.entity])
+
+
+def create_main_product(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``main_product(o, product_id)``: each order's first product, by id; no row where none is known."""
+    con.execute("""
+        CREATE OR REPLACE TABLE main_product AS
+        SELECT o, min(product_id) AS product_id FROM order_items JOIN orders USING (order_id)
+        WHERE product_id IS NOT NULL GROUP BY o
+    """)

@@ -91,33 +91,26 @@ FEATURES: tuple[Feature, ...] = tuple(hood.feature for hood in NEIGHBOURHOODS)
 def neighbour_keys(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
     """Group codes of every order, in order of ``o``: int64 arrays of shape (orders,), −1 for none.
 
-    Expects ``orders``, ``order_items``, ``buyer_entity``, ``block_pairs``, ``order_point`` and
-    ``order_review_cluster``.
+    Expects ``orders``, ``buyer_entity``, ``main_product``, ``block_pairs``, ``order_point`` and
+    ``order_review_cluster``. Groups are told apart by the 64-bit hash of their id.
     """
     found = con.sql("""
-        WITH main_product AS (
-            SELECT order_id, min(product_id) AS product_id FROM order_items GROUP BY ALL)
-        SELECT o.o, seller_id AS seller, entity_id AS entity, created_at::DATE AS day, product_id AS product,
-               block, point_id AS point, cluster_id AS wording, creator_id AS creator
+        SELECT o.o, hash(seller_id) AS seller, hash(entity_id) AS entity, created_at::DATE AS day,
+               CASE WHEN product_id IS NOT NULL THEN hash(product_id) END AS product, block,
+               CASE WHEN point_id IS NOT NULL THEN hash(point_id) END AS point, cluster_id AS wording,
+               CASE WHEN creator_id IS NOT NULL THEN hash(creator_id) END AS creator
         FROM orders o JOIN buyer_entity USING (buyer_id) LEFT JOIN block_pairs USING (entity_id, seller_id)
-        LEFT JOIN main_product USING (order_id)
-        LEFT JOIN order_point USING (o) LEFT JOIN order_review_cluster USING (o)
+        LEFT JOIN main_product USING (o) LEFT JOIN order_point USING (o) LEFT JOIN order_review_cluster USING (o)
     """).to_arrow_table()
     found = ordered(found)
     columns = {name: found[name] for name in found.column_names}
     keys = {name: _codes(column) for name, column in columns.items() if name != "day"}
     keys["order"] = np.arange(len(found), dtype=np.int64)
     keys["pair"] = group_codes(keys["entity"], keys["seller"]).astype(np.int64)
-    keys["customers"] = group_codes(keys["seller"], _size(keys["pair"]) == _size(keys["entity"])).astype(
-        np.int64
-    )
+    only_here = _count(keys["pair"]) == _count(keys["entity"])
+    keys["customers"] = group_codes(keys["seller"], only_here.astype(np.int32)).astype(np.int64)
     keys["seller_day"] = group_codes(keys["seller"], columns["day"]).astype(np.int64)
     return keys
-
-
-def _size(codes: Codes) -> Codes:
-    """How many rows have each row's code."""
-    return np.asarray(np.bincount(codes)[codes])
 
 
 def _codes(column: pa.ChunkedArray) -> Codes:
@@ -125,47 +118,84 @@ def _codes(column: pa.ChunkedArray) -> Codes:
     return np.where(known, group_codes(column), -1).astype(np.int64)
 
 
-def neighbour_features(suspicion: Floats, keys: Mapping[str, Codes]) -> dict[str, Floats]:
-    """Compute every neighbourhood's lift.
+class Neighbours:
+    """Who is whose neighbour: found once, asked as often as suspicion travels.
 
     Parameters
     ----------
-    suspicion
-        Probability-like suspicion of each order from what is known so far, shape (orders,), 0–1.
     keys
         As from ``neighbour_keys``.
-
-    Returns
-    -------
-    dict of float64 arrays, shape (orders,)
-        Lift in nats; higher is more suspicious; NaN where the order has no neighbours.
     """
-    base = max(float(suspicion.mean()), 1e-6) if len(suspicion) else 1e-6
-    return {hood.name: _lift(suspicion, keys, hood, base) for hood in NEIGHBOURHOODS}
+
+    def __init__(self, keys: Mapping[str, Codes]) -> None:
+        pairs = {(group, hood.apart) for hood in NEIGHBOURHOODS for group in (hood.group, hood.within) if group}
+        parts = {frozenset(("entity", "seller")): keys["pair"]}
+        self._sides = {}
+        for group, apart in pairs:
+            part = parts.get(frozenset((group, apart)), keys["order"] if apart == "order" else None)
+            part = _combine(keys[group], keys[apart]) if part is None else part
+            self._sides[group, apart] = _Sides.of(keys[group], part)
+
+    def features(self, suspicion: Floats) -> dict[str, Floats]:
+        """Compute every neighbourhood's lift.
+
+        Parameters
+        ----------
+        suspicion
+            Probability-like suspicion of each order from what is known so far, shape (orders,), 0–1.
+
+        Returns
+        -------
+        dict of float64 arrays, shape (orders,)
+            Lift in nats; higher is more suspicious; NaN where the order has no neighbours.
+        """
+        base = max(float(suspicion.mean()), 1e-6) if len(suspicion) else 1e-6
+        return {hood.name: self._lift(suspicion, hood, base) for hood in NEIGHBOURHOODS}
+
+    def _lift(self, suspicion: Floats, hood: Neighbourhood, base: float) -> Floats:
+        sides = self._sides[hood.group, hood.apart]
+        usual: Floats | float = base
+        if hood.within is not None:
+            wider = self._sides[hood.within, hood.apart]
+            usual = (hood.prior * base + wider.mass(suspicion)) / (hood.prior + wider.others)
+        lift = np.log((hood.prior * usual + sides.mass(suspicion)) / ((hood.prior + sides.others) * usual))
+        return np.where(sides.others > 0, np.clip(lift, LOWEST, HIGHEST), np.nan)
 
 
-def _lift(suspicion: Floats, keys: Mapping[str, Codes], hood: Neighbourhood, base: float) -> Floats:
-    mass, others = _others(suspicion, keys[hood.group], keys[hood.apart])
-    usual: Floats | float = base
-    if hood.within is not None:
-        wider, there = _others(suspicion, keys[hood.within], keys[hood.apart])
-        usual = (hood.prior * base + wider) / (hood.prior + there)
-    lift = np.log((hood.prior * usual + mass) / ((hood.prior + others) * usual))
-    return np.where(others > 0, np.clip(lift, LOWEST, HIGHEST), np.nan)
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """One neighbourhood: the ``rows`` that have neighbours, of each of them the group and the part of it that
+    does not count, and of every order how many are in the rest.
+    """
+
+    rows: Codes
+    group: Codes
+    part: Codes
+    others: Codes
+
+    @classmethod
+    def of(cls, group: Codes, part: Codes) -> _Sides:
+        others = np.zeros(len(group), np.int64)
+        rows = np.flatnonzero(group >= 0)
+        others[rows] = _count(group[rows]) - _count(part[rows])
+        rows = rows[others[rows] > 0]
+        return cls(rows, group[rows], part[rows], others)
+
+    def mass(self, suspicion: Floats) -> Floats:
+        """Every order's neighbours' suspicion added up, 0 where it has none."""
+        told, mass = suspicion[self.rows], np.zeros(len(self.others))
+        mass[self.rows] = np.maximum(_total(told, self.group) - _total(told, self.part), 0.0)
+        return mass
 
 
-def _others(suspicion: Floats, group: Codes, apart: Codes) -> tuple[Floats, Floats]:
-    """Sum of the suspicion of the orders in each order's group that it is not told apart with, and their count."""
-    total, count = _sums(suspicion, group)
-    own_total, own_count = _sums(suspicion, _combine(group, apart))
-    return np.maximum(total - own_total, 0.0), np.where(group >= 0, count - own_count, 0)
+def _count(group: Codes) -> Codes:
+    """Size of each row's group."""
+    return np.asarray(np.bincount(group)[group], dtype=np.int64) if len(group) else group
 
 
-def _sums(values: Floats, group: Codes) -> tuple[Floats, Floats]:
-    """Sum and count of the group of each row; codes of −1 form a group that nobody looks at."""
-    shifted = group + 1
-    total: Floats = np.bincount(shifted, values).astype(np.float64)[shifted]
-    return total, np.bincount(shifted).astype(np.float64)[shifted]
+def _total(values: Floats, group: Codes) -> Floats:
+    """Sum over each row's group."""
+    return np.asarray(np.bincount(group, values)[group], dtype=np.float64) if len(group) else values
 
 
 def _combine(first: Codes, second: Codes) -> Codes:

@@ -11,12 +11,13 @@ import pytest
 from builders import AS_OF, Row, a_market, an_item, an_order, at
 
 from features import identity
+from features.keys import create_main_product
 from features.neighbours import (
     HIGHEST,
     LOWEST,
     NEIGHBOURHOODS,
     Neighbourhood,
-    neighbour_features,
+    Neighbours,
     neighbour_keys,
 )
 
@@ -32,7 +33,8 @@ def some_keys(random: np.random.Generator, orders: int) -> dict[str, np.ndarray]
         name: random.integers(-1 if name in optional else 0, 1 + orders // (3 + k), orders)
         for k, name in enumerate(KEYS)
     }
-    return keys | {"order": np.arange(orders)}
+    pair = keys["entity"] * orders + keys["seller"]
+    return keys | {"order": np.arange(orders), "pair": pair}
 
 
 def brute(suspicion: list[float], keys: dict[str, list[int]], hood: Neighbourhood) -> list[float]:
@@ -65,7 +67,7 @@ def test_lifts_are_those_of_brute_force(seed: int, hood: Neighbourhood) -> None:
     random = np.random.default_rng(seed)
     orders = int(random.integers(1, 90))
     suspicion, keys = random.random(orders) ** 6, some_keys(random, orders)
-    found = neighbour_features(suspicion, keys)[hood.name]
+    found = Neighbours(keys).features(suspicion)[hood.name]
     expected = brute(suspicion.tolist(), {name: codes.tolist() for name, codes in keys.items()}, hood)
     assert found.tolist() == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
@@ -77,7 +79,7 @@ def test_no_order_is_evidence_against_itself() -> None:
     calm = random.random(60) ** 6
     swapped = calm.copy()
     swapped[[7, 8]] = calm[[8, 7]]
-    before, after = neighbour_features(calm, keys), neighbour_features(swapped, keys)
+    before, after = Neighbours(keys).features(calm), Neighbours(keys).features(swapped)
     for hood in NEIGHBOURHOODS:
         apart = keys[hood.apart]
         sees = np.zeros(60, dtype=bool)
@@ -90,15 +92,15 @@ def test_no_order_is_evidence_against_itself() -> None:
 
 def test_suspect_neighbours_lift_and_clean_ones_lower() -> None:
     keys = {name: np.zeros(40, dtype=np.int64) for name in KEYS} | {"order": np.arange(40)}
-    keys |= {"seller": np.repeat([0, 1], 20), "entity": np.arange(40)}
-    lift = neighbour_features(np.repeat([0.5, 0.001], 20), keys)["seller_context"]
+    keys |= {"seller": np.repeat([0, 1], 20), "entity": np.arange(40), "pair": np.arange(40)}
+    lift = Neighbours(keys).features(np.repeat([0.5, 0.001], 20))["seller_context"]
     assert lift[0] > 0.3
     assert lift[39] < -1
 
 
 def test_a_market_without_orders_has_no_lifts() -> None:
     nothing = {name: np.zeros(0, dtype=np.int64) for name in KEYS}
-    assert {len(lift) for lift in neighbour_features(np.zeros(0), nothing).values()} == {0}
+    assert {len(lift) for lift in Neighbours(nothing).features(np.zeros(0)).values()} == {0}
 
 
 def test_keys_group_the_orders_that_share_something() -> None:
@@ -122,6 +124,7 @@ def test_keys_group_the_orders_that_share_something() -> None:
     con.execute(
         "CREATE TABLE block_pairs AS SELECT DISTINCT entity_id, 's1' AS seller_id, 4 AS block FROM buyer_entity"
     )
+    create_main_product(con)
     con.execute("CREATE TABLE order_point AS SELECT o, o % 3 AS point_id FROM orders WHERE o % 2 = 0")
     con.execute(
         "CREATE TABLE order_review_cluster AS SELECT o, o % 4 AS cluster_id FROM orders WHERE o % 3 = 0"
