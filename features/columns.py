@@ -76,11 +76,25 @@ def group_codes(*keys: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> Codes:
     >>> group_codes(np.array([5, 5, 7]), pa.array(["a", None, None]))
     array([0, 1, 2], dtype=int32)
     """
-    codes = _encode(keys[0])
+    codes = _codes_below(keys[0])[0]
     for key in keys[1:]:
-        other = _encode(key).astype(np.int64)
-        codes = _encode(codes * (other.max(initial=0) + 1) + other)
-    return codes
+        if codes.max(initial=0) > _SMALL:
+            codes = _encode(codes)
+        other, values = _codes_below(key)
+        codes = codes.astype(np.int64) * values + other
+    return _encode(codes) if len(keys) > 1 or codes is keys[0] else codes
+
+
+_SMALL = 2**31
+"""Codes below it may be multiplied by others and still be whole numbers of 64 bits."""
+
+
+def _codes_below(key: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[Any], int]:
+    """Whole numbers from 0 that tell the key's values apart, and a number above them all."""
+    counted = isinstance(key, np.ndarray) and np.issubdtype(key.dtype, np.integer)
+    counted = counted and key.min(initial=0) >= 0 and key.max(initial=0) <= _SMALL
+    codes = key if counted else _encode(key)
+    return codes, int(codes.max(initial=0)) + 1
 
 
 def _encode(key: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> Codes:

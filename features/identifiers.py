@@ -5,6 +5,8 @@ Everything is a DuckDB macro, so that millions of values never leave the engine.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 
 KIND_STRENGTH: dict[str, float] = {
@@ -54,13 +56,13 @@ def create_macros(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_MACROS)
 
 
-_FROM_ORDERS = (
-    ("device", "known(device_id)", "device_id"),
-    ("ip", "known(ip_address)", "ip_address"),
-    ("payment", "known(payment_id)", "payment_id"),
-    ("phone", "phone_key(recipient_phone)", "recipient_phone"),
-    ("address", "address_key(ship_to_address, ship_to_postcode)", "ship_to_address, ship_to_postcode"),
-)
+_FROM_ORDERS = {
+    "device": "known(device_id)",
+    "ip": "known(ip_address)",
+    "payment": "known(payment_id)",
+    "phone": "phone_key(recipient_phone)",
+    "address": "address_key(ship_to_address, ship_to_postcode)",
+}
 _FROM_ACCOUNTS = {"phone": "phone_key(v)", "email": "email_key(v)", "address": "address_key(v, '')"}
 
 
@@ -70,27 +72,32 @@ def create_links(con: duckdb.DuckDBPyConnection) -> None:
     ``account`` is the 64-bit hash of the account's kind and id, ``identifier`` that of the normalised value:
     millions of links are compared as integers. ``accounts(account, account_kind, account_id)`` names them.
     """
-    branches = [
-        f"SELECT hash('buyer', buyer_id), 'buyer', '{kind}', {value} "
-        f"FROM (SELECT DISTINCT buyer_id, {columns} FROM orders)"
-        for kind, value, columns in _FROM_ORDERS
-    ]
-    branches += [
-        f"SELECT hash(account_kind, account_id), account_kind, identifier_kind, "
-        f"{_FROM_ACCOUNTS.get(kind, 'known(v)')} FROM (SELECT *, identifier_value AS v FROM account_identifiers "
-        f"WHERE identifier_kind = '{kind}')"
-        for kind in KIND_STRENGTH
-    ]
     con.execute(f"""
         CREATE OR REPLACE TABLE identifier_links AS
-        WITH used(account, account_kind, kind, value) AS MATERIALIZED ({" UNION ALL ".join(branches)}),
-        keyed AS (SELECT account, account_kind, kind, hash(kind, value) AS identifier FROM used
-                  WHERE value IS NOT NULL)
+        WITH used AS MATERIALIZED ({" UNION ALL ".join(_branches())})
         SELECT account, any_value(account_kind) AS account_kind, any_value(kind) AS kind, identifier
-        FROM keyed GROUP BY account, identifier;
+        FROM used WHERE identifier IS NOT NULL GROUP BY account, identifier;
         CREATE OR REPLACE TABLE accounts AS
         SELECT hash('buyer', buyer_id) AS account, 'buyer' AS account_kind, buyer_id AS account_id
         FROM (SELECT DISTINCT buyer_id FROM orders)
         UNION SELECT hash(account_kind, account_id), account_kind, account_id
         FROM (SELECT DISTINCT account_kind, account_id FROM account_identifiers)
     """)
+
+
+def _branches() -> Iterator[str]:
+    """One SELECT per kind and source; a value that is not known has a null identifier."""
+    for kind, value in _FROM_ORDERS.items():
+        rows = "(SELECT DISTINCT buyer_id, ship_to_address, ship_to_postcode FROM orders)"
+        yield f"""
+            SELECT hash('buyer', buyer_id) AS account, 'buyer' AS account_kind, '{kind}' AS kind,
+                   CASE WHEN value IS NOT NULL THEN hash('{kind}', value) END AS identifier
+            FROM (SELECT buyer_id, {value} AS value FROM {rows if kind == "address" else "orders"})
+        """
+    for kind in KIND_STRENGTH:
+        yield f"""
+            SELECT hash(account_kind, account_id), account_kind, '{kind}',
+                   CASE WHEN value IS NOT NULL THEN hash('{kind}', value) END
+            FROM (SELECT account_kind, account_id, {_FROM_ACCOUNTS.get(kind, "known(v)")} AS value FROM (
+                SELECT *, identifier_value AS v FROM account_identifiers WHERE identifier_kind = '{kind}'))
+        """
