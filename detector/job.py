@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from detector.ingest.sqltext import literal
 from detector.output import whole_folder
 from detector.policy.schema import Policy
 from detector.progress import Stages
-from detector.report.html import ReportData, write_report
+from detector.report.data import ReportData
 from detector.results import (
     clauses_not_judged,
     order_reasons,
@@ -102,9 +104,9 @@ def share_memory(con: duckdb.DuckDBPyConnection, orders: int) -> None:
 
 def plan() -> dict[str, float]:
     """Stage → expected share of the time, from a run over a million orders."""
-    heavy = {"read": 15.0, "identities": 12.0, "tracking": 20.0, "reviews": 8.0}
+    heavy = {"read": 14.0, "parcels": 8.0, "identities": 10.0, "reviews": 8.0, "scores": 14.0, "write": 12.0}
     names = ("read", *STAGES, "scores", "rings and sellers", "write")
-    return {name: heavy.get(name, 4.0) for name in names}
+    return {name: heavy.get(name, 5.0) for name in names}
 
 
 def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = None) -> Outcome:
@@ -117,7 +119,8 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
     """
     scorer = Scorer(policy.detection, policy.rule)
     with whole_folder(job.out) as folder, connect(job.threads, spill=folder.parent / "spill") as con:
-        with stages.stage("read") as running:
+        with stages.stage("read") as running, ThreadPoolExecutor(1) as aside:
+            aside.submit(_load_libraries)
             ingested = ingest(job.source, con, history=job.history, mapping=job.mapping)
             running.rows = sum(ingested.counts[name].rows_in for name in INPUT_TABLES)
         as_of = last_instant(con) if job.day is None else job.day + timedelta(days=1)
@@ -132,8 +135,17 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
             stage=lambda name: stages.stage(name, orders),
             model=None if bundle is None else bundle.models[ORDERS_MODEL],
         )
-        with stages.stage("write", len(scan.rows)):
-            return _write(folder, scan, scorer, policy, ingested, stages, bundle)
+        with stages.stage("write", len(scan.rows)), con.cursor() as own, ThreadPoolExecutor(1) as aside:
+            snapshot = aside.submit(write_snapshot, replace(scan, con=own), scorer, folder / SNAPSHOT)
+            outcome = _write(folder, scan, scorer, policy, ingested, stages, bundle)
+            snapshot.result()
+            return outcome
+
+
+def _load_libraries() -> None:
+    """Import what takes seconds to, while the engine reads."""
+    for name in ("sklearn.ensemble", "detector.report.html"):
+        import_module(name)
 
 
 def train_job(source: Path, mapping: Path | None, policy: Policy, stages: Stages) -> Scan:
@@ -163,6 +175,8 @@ def _write(
     stages: Stages,
     bundle: Bundle | None,
 ) -> Outcome:
+    from detector.report.html import write_report
+
     reasons = order_reasons(scan, scorer, policy.detection.fusion.explain_from)
     tables = {
         "orders": orders_table(scan, reasons),
@@ -172,7 +186,6 @@ def _write(
     }
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
-    write_snapshot(scan, scorer, folder / SNAPSHOT)
     not_judged = clauses_not_judged(scorer, ingested.present)
     manifest = _manifest(scan, policy, ingested, not_judged, stages.timings)
     notes = _notes(scan, bundle, ingested.notes)

@@ -57,7 +57,7 @@ def find_rings(
         SELECT kind, o, score, kind || '-' || left(md5(string_agg(o.order_id, ' ' ORDER BY o.order_id)
                OVER (PARTITION BY kind, ring_key)), 12) AS ring_id
         FROM first_ring JOIN orders o USING (o);
-        CREATE OR REPLACE TEMP TABLE order_ring AS SELECT o, ring_id FROM ring_members;
+        CREATE OR REPLACE TABLE order_ring AS SELECT o, ring_id FROM ring_members;
         CREATE OR REPLACE TEMP TABLE rings AS
         SELECT ring_id, any_value(kind) AS kind,
                list_sort(list_distinct(list(seller_id))) AS seller_ids,

@@ -21,13 +21,18 @@ from detector.recorded import SELLER_SIZE, snapshot_features
 from detector.scan import Scan
 from detector.scoring import Scorer
 from features.catalog import CATALOG
-from features.keys import IDENTITY, lookup_key
+from features.columns import Codes, group_codes, ordered
+from features.keys import DERIVED, IDENTITY, lookup_key
 
 __all__ = ["FOLDER", "RING_PAIRS", "create_lookup_keys", "groups_of", "last_known", "write_snapshot"]
 
 FOLDER = "snapshot"
 RING_PAIRS = "ring_pairs"
 Floats = NDArray[np.float64]
+
+_KEY_COLUMNS = (
+    "order_id", "seller_id", "buyer_id", "creator_id", "campaign_id", *IDENTITY, *DERIVED
+)  # fmt: skip
 
 
 def groups_of(names: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
@@ -57,10 +62,9 @@ def write_snapshot(scan: Scan, scorer: Scorer, folder: Path) -> None:
 
 def create_lookup_keys(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``lookup_keys``: every order's key columns. Expects ``main_product`` and ``order_point``."""
-    con.execute("""
+    con.execute(f"""
         CREATE OR REPLACE TEMP TABLE lookup_keys AS
-        SELECT o.o, o.order_id, seller_id, buyer_id, creator_id, campaign_id, device_id, ip_address, payment_id,
-               product_id, point_id
+        SELECT o, {", ".join(_KEY_COLUMNS)}
         FROM orders o LEFT JOIN main_product USING (o) LEFT JOIN order_point USING (o)
     """)
 
@@ -68,20 +72,36 @@ def create_lookup_keys(con: duckdb.DuckDBPyConnection) -> None:
 def last_known(
     con: duckdb.DuckDBPyConnection, columns: Mapping[str, Floats]
 ) -> Iterable[tuple[tuple[str, ...], pa.Table]]:
-    """Per look-up key a table: the key's columns (``order_id`` in place of identifiers) and its last values."""
-    con.register("snapshot_columns", pa.table({"o": np.arange(len(next(iter(columns.values())))), **columns}))
+    """Per look-up key a table: the key's columns (``order_id`` in place of identifiers) and its last values.
+
+    A key is told apart by the 64-bit hash of its columns; its row stands where its first order does.
+    """
+    hashes = ", ".join(
+        f"CASE WHEN {part} IS NOT NULL THEN hash({part}) END AS {part}" for part in _KEY_COLUMNS[1:]
+    )
+    hashed = ordered(con.sql(f"SELECT o, {hashes} FROM lookup_keys").to_arrow_table())
+    known = {part: hashed[part].is_valid().to_numpy() for part in hashed.column_names}
+    codes = {part: group_codes(hashed[part]) for part in hashed.column_names}
+    known["order_id"], codes["order_id"] = np.ones(len(hashed), bool), np.arange(len(hashed), dtype=np.int32)
+    named = ", ".join(part for part in _KEY_COLUMNS if part not in IDENTITY)
+    texts = ordered(con.sql(f"SELECT o, {named} FROM lookup_keys").to_arrow_table())
     for key, names in groups_of(columns).items():
-        last = ", ".join(f"arg_max({name}, o) FILTER (NOT isnan({name})) AS {name}" for name in names)
+        rows = np.flatnonzero(np.logical_and.reduce([known[part] for part in key]))
+        group = group_codes(*(codes[part][rows] for part in key))
+        of = np.zeros(int(group.max(initial=-1)) + 1, np.int64)
+        of[group] = rows  # the last order of each key
+        values = {name: _last(columns[name][rows], group) for name in names}
+        some = np.flatnonzero(np.logical_or.reduce([~np.isnan(last) for last in values.values()]))
         told = [part for part in key if part not in IDENTITY]
-        named = ["order_id"] if len(told) < len(key) else []
-        last += ", arg_max(order_id, o) AS order_id" if named else ""
-        yield (
-            key,
-            con.sql(f"""
-            SELECT {", ".join([*named, *told, *names])} FROM (
-                SELECT {", ".join(key)}, {last} FROM lookup_keys JOIN snapshot_columns USING (o)
-                WHERE {" AND ".join(f"{part} IS NOT NULL" for part in key)} GROUP BY {", ".join(key)})
-            WHERE {" OR ".join(f"{name} IS NOT NULL" for name in names)} ORDER BY {", ".join([*told, *named])}
-        """).to_arrow_table(),
-        )
-    con.unregister("snapshot_columns")
+        parts = [*(["order_id"] if len(told) < len(key) else []), *told]
+        found = {part: texts[part].take(pa.array(of[some])) for part in parts}
+        found |= {name: pa.array(last[some], from_pandas=True) for name, last in values.items()}
+        yield key, pa.table(found)
+
+
+def _last(values: Floats, group: Codes) -> Floats:
+    """The last known value of each group, NaN where none is."""
+    last = np.full(int(group.max(initial=-1)) + 1, np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    last[group[known]] = values[known]  # of several the last one stays
+    return last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -35,21 +35,22 @@ _PEOPLE = (
     Family("identities", "f_identity", identity.compute, identity.FEATURES),
     Family("related accounts", "f_related", related.compute, related.FEATURES),
 )
-_PARCELS = (
+_PARCELS = Family("tracking", "f_tracking", tracking.compute, tracking.FEATURES)
+_BUYING = (
     Family("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
-    Family("tracking", "f_tracking", tracking.compute, tracking.FEATURES),
+    Family("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
 )
 _TRADE = (
     Family("graph", "f_graph", graph.compute, graph.FEATURES),
     Family("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
     Family("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
-    Family("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
 )
-"""These and ``_PARCELS`` need people only, so they are computed side by side: each uses one core for long."""
+"""These, ``_PARCELS`` and ``_BUYING`` need people only, so two threads share them: each uses one core for long."""
 
 _SHOPS = (Family("habits", "f_habits", habits.compute, habits.FEATURES),)
-_FAMILIES = (*_PEOPLE, *_PARCELS, *_TRADE, *_SHOPS)
-STAGES: tuple[str, ...] = tuple(family.stage for family in _FAMILIES)
+_FAMILIES = (*_PEOPLE, _PARCELS, *_BUYING, *_TRADE, *_SHOPS)
+_SURVEY = "parcels"
+STAGES: tuple[str, ...] = (_SURVEY, *(family.stage for family in _FAMILIES))
 """Names of the stages of ``compute_features``, in order."""
 
 _ORDER_FACTS = ("paid_at", "shipped_at", "delivered_at", "completed_at", "cancelled_at", "refunded_at")
@@ -89,9 +90,16 @@ def compute_features(
     """
     create_main_product(con)
     compute = partial(_compute, as_of, stage)
-    compute(_PEOPLE, con)
-    side_by_side(con, [partial(compute, _PARCELS), partial(compute, _TRADE)])
+    parcels, _ = side_by_side(con, [partial(_survey, stage), partial(compute, _PEOPLE)])
+    tracked = replace(_PARCELS, compute=partial(tracking.compute, surveyed=parcels))
+    del parcels  # the largest thing in memory, wanted by ``tracked`` alone
+    side_by_side(con, [partial(compute, (tracked, *_BUYING)), partial(compute, _TRADE)])
     compute(_SHOPS, con)
+
+
+def _survey(stage: Stage, con: duckdb.DuckDBPyConnection) -> tracking.Survey:
+    with stage(_SURVEY):
+        return tracking.survey(con)
 
 
 def _compute(

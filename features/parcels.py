@@ -90,7 +90,7 @@ _ORDER_NUMBERS = (
 def _read_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """Who, where to, when, and what the order's own state claims of its parcel."""
     table = con.sql("""
-        SELECT o, seller_id, hash(entity_id) AS entity, epoch_us(created_at) / 1e6 AS ordered_at,
+        SELECT o, seller_id, epoch_us(created_at) / 1e6 AS ordered_at,
                epoch_us(shipped_at) / 1e6 AS order_shipped_at,
                is_sample, is_replacement, is_exchange,
                CASE WHEN combined_group_id IS NOT NULL THEN hash(combined_group_id) END AS combined_group,
@@ -100,7 +100,7 @@ def _read_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
                shipped_at IS NOT NULL OR delivered_at IS NOT NULL OR completed_at IS NOT NULL
                    OR coalesce(status IN ('IN_TRANSIT', 'DELIVERED', 'COMPLETED'), false) AS claims_shipment,
                recipient_name, ship_to_country, ship_to_region, ship_to_city, ship_to_postcode
-        FROM orders JOIN buyer_entity USING (buyer_id)
+        FROM orders
     """).to_arrow_table()
     return order_kinds(ordered(table))
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any
 
 import duckdb
 
 __all__ = ["side_by_side"]
 
-T = TypeVar("T")
-
 
 def side_by_side(
-    con: duckdb.DuckDBPyConnection, works: Sequence[Callable[[duckdb.DuckDBPyConnection], T]]
-) -> list[T]:
+    con: duckdb.DuckDBPyConnection, works: Sequence[Callable[[duckdb.DuckDBPyConnection], Any]]
+) -> list[Any]:
     """Do the works in two threads, each on a cursor of its own, and give their results in order.
 
     A cursor sees the tables of ``con``, not its temporary ones. Of several works that fail the first one's

@@ -9,6 +9,7 @@ are left out; so are combined orders where they differ by nature (reuse, weight,
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.columns import Codes, Floats, group_codes, register
+from features.columns import Codes, Floats, group_codes, ordered, register
 from features.levels import FACTS
 from features.parcel_groups import parcel_groups
 from features.parcel_numbers import create_order_number, number_reuse
@@ -28,23 +29,39 @@ from features.points import consignment_points, point_facts
 from features.timing import parcel_times, timing_facts
 from features.tracking_features import FEATURES
 
-__all__ = ["FEATURES", "SCANS_ONLY", "compute"]
+__all__ = ["FEATURES", "SCANS_ONLY", "Survey", "compute", "survey"]
 
 SCANS_ONLY = ("trace_scans", "label_only_days")
 """Features that say of a parcel that it was not scanned: unknown in a market that reports no scans at all."""
 
 
-def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Create ``f_tracking`` (``o`` and one column per feature), ``order_point`` and ``order_number``.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Every order's parcel and, row for row, its seller's registered place and main category."""
 
-    ``order_point(o, point_id)`` is the consignment point of an order's parcel and ``order_number(o,
-    number_key)`` its tracking numbers; both are left in place for neighbour statistics.
-    """
+    parcels: Parcels
+    shops: pa.Table
+
+
+def survey(con: duckdb.DuckDBPyConnection) -> Survey:
+    """Find out all that parcels say without knowing who is who; creates ``order_number(o, number_key)``."""
     parcels = read_parcels(con)
-    columns = parcels.columns
     create_order_number(con, parcels)
     shops = _read_shops(con, parcels.orders["seller_id"])
-    columns |= place_gaps(parcels, shops)
+    parcels.columns.update(place_gaps(parcels, shops))
+    return Survey(parcels, shops)
+
+
+def compute(con: duckdb.DuckDBPyConnection, as_of: datetime, surveyed: Survey | None = None) -> None:
+    """Create ``f_tracking`` (``o`` and one column per feature) and ``order_point``.
+
+    ``order_point(o, point_id)`` is the consignment point of an order's parcel; it and ``order_number`` are
+    left in place for neighbour statistics. Without ``surveyed``, ``survey`` is made now.
+    """
+    surveyed = surveyed or survey(con)
+    shops = surveyed.shops
+    parcels = _with_entity(con, surveyed.parcels)
+    columns = parcels.columns
     seen = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
     columns |= timing_facts(parcel_times(columns), seen.timestamp())
     columns |= parcel_weights(con, parcels)
@@ -59,6 +76,12 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     register(con, "tk_features", {"o": rows, **{feature.name: columns[feature.name] for feature in FEATURES}})
     con.execute("CREATE OR REPLACE TABLE f_tracking AS SELECT * FROM tk_features")
     con.unregister("tk_features")
+
+
+def _with_entity(con: duckdb.DuckDBPyConnection, parcels: Parcels) -> Parcels:
+    entities = con.sql("SELECT o, hash(entity_id) AS entity FROM orders JOIN buyer_entity USING (buyer_id)")
+    entity = ordered(entities.to_arrow_table())["entity"]
+    return replace(parcels, orders=parcels.orders.append_column("entity", entity))
 
 
 def _points(con: duckdb.DuckDBPyConnection, parcels: Parcels, seller: Codes) -> dict[str, Floats]:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import joblib
 from pydantic import ValidationError
-from sklearn.exceptions import InconsistentVersionWarning
 
 from models.errors import BundleError
 from models.forest import AnomalyModel
@@ -106,6 +105,8 @@ def load(path: Path, *, key: bytes) -> Bundle:
         A file is missing, the signature is not this key's, a byte was changed, or the bundle was written
         with another layout or another major or minor version of scikit-learn. Nothing was unpickled.
     """
+    from sklearn.exceptions import InconsistentVersionWarning
+
     _check_key(key)
     written = _read(path / _MANIFEST)
     if not hmac.compare_digest(_read(path / _SIGNATURE), _signature(written, key)):

@@ -11,19 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
-import treelite
-import treelite.sklearn
 from numpy.typing import NDArray
-from sklearn.ensemble import IsolationForest
 
 from models.calibration import Percentiles
 from models.errors import TrainingError
 from models.measures import ANOMALY_FEATURES, Measure
 from models.residuals import Columns, Floats, Groups, Residuals, chunks, row_count
+
+if TYPE_CHECKING:
+    import treelite
+    from sklearn.ensemble import IsolationForest
 
 T = TypeVar("T", bound=np.generic)
 
@@ -102,6 +103,8 @@ class AnomalyModel:
         columns = {name: values[kept] for name, values in columns.items() if name in wanted}
         groups = {name: codes[kept] for name, codes in groups.items()}
         columns = columns or {measures[0].name: np.full(rows, np.nan)}
+        from sklearn.ensemble import IsolationForest
+
         residuals = Residuals.fit(columns, groups, measures)
         sample = _sample(residuals.transform(columns, groups).astype(np.float32), SAMPLE)
         forest = IsolationForest(
@@ -168,6 +171,8 @@ class AnomalyModel:
             return np.empty(0)
         if len(rounded) > _FEW:
             return -np.asarray(self.forest.score_samples(rounded), dtype=np.float64)
+        import treelite
+
         depth = treelite.gtil.predict(self._compiled, rounded, nthread=1, pred_margin=True)[:, 0, 0]
         # treelite would divide by its float32 copy of the expected depth and be 3e-9 off
         scores: Floats = np.exp2(
@@ -186,6 +191,8 @@ class AnomalyModel:
 
     @cached_property
     def _compiled(self) -> treelite.Model:
+        import treelite.sklearn
+
         return treelite.sklearn.import_model(self.forest)
 
     def __getstate__(self) -> dict[str, object]:
