@@ -77,7 +77,9 @@ def _listed(rows: np.ndarray, reasons: Mapping[int, list[Reason]]) -> pa.ListArr
     count[np.searchsorted(rows, list(reasons))] = [len(found) for found in reasons.values()]
     ends = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
     told = [reason for found in reasons.values() for reason in found]
-    fields = [pa.array([getattr(one, field.name) for one in told], field.type) for field in REASONS.value_type]
+    fields = [
+        pa.array([getattr(one, field.name) for one in told], field.type) for field in REASONS.value_type
+    ]
     return pa.ListArray.from_arrays(
         pa.array(ends), pa.StructArray.from_arrays(fields, fields=list(REASONS.value_type)), type=REASONS
     )

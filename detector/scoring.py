@@ -292,8 +292,7 @@ class Scorer:
                 self._speaks(rule, share[rule.clause]),
                 _render(getattr(rule.message, language), features, row),
             )
-            for rule, hit in zip(self.rules, scores.evidence.fired[row], strict=True)
-            if hit == 1
+            for rule in (self.rules[position] for position in np.flatnonzero(scores.evidence.fired[row] == 1))
         ]
         hallmark = self.detection.hallmark
         found += [

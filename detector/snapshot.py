@@ -90,13 +90,16 @@ def last_known(
         group = group_codes(*(codes[part][rows] for part in key))
         of = np.zeros(int(group.max(initial=-1)) + 1, np.int64)
         of[group] = rows  # the last order of each key
-        values = {name: _last(columns[name][rows], group) for name in names}
-        some = np.flatnonzero(np.logical_or.reduce([~np.isnan(last) for last in values.values()]))
         told = [part for part in key if part not in IDENTITY]
         parts = [*(["order_id"] if len(told) < len(key) else []), *told]
-        found = {part: texts[part].take(pa.array(of[some])) for part in parts}
-        found |= {name: pa.array(last[some], from_pandas=True) for name, last in values.items()}
-        yield key, pa.table(found)
+        found = {part: texts[part].take(pa.array(of)) for part in parts}
+        some = np.zeros(len(of), dtype=bool)
+        for name in names:
+            last = _last(columns[name][rows], group)
+            some |= ~np.isnan(last)
+            found[name] = pa.array(last, from_pandas=True)
+        table = pa.table(found)
+        yield key, table if some.all() else table.filter(pa.array(some))
 
 
 def _last(values: Floats, group: Codes) -> Floats:

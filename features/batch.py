@@ -155,3 +155,9 @@ def read_features(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[
         selected = ", ".join(f"{name}::DOUBLE AS {name}" for name in mine)
         columns |= read_columns(con, f"SELECT o, {selected} FROM {table}", orders)
     return columns
+
+
+def drop_features(con: duckdb.DuckDBPyConnection) -> None:
+    """Make room: the families' tables, and the identifiers' links, once every wanted column has been read."""
+    for table in (*(family.table for family in _FAMILIES), "f_windows", "identifier_links", "accounts"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")

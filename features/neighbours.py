@@ -128,7 +128,9 @@ class Neighbours:
     """
 
     def __init__(self, keys: Mapping[str, Codes]) -> None:
-        pairs = {(group, hood.apart) for hood in NEIGHBOURHOODS for group in (hood.group, hood.within) if group}
+        pairs = {
+            (group, hood.apart) for hood in NEIGHBOURHOODS for group in (hood.group, hood.within) if group
+        }
         parts = {frozenset(("entity", "seller")): keys["pair"]}
         self._sides = {}
         for group, apart in pairs:
