@@ -158,6 +158,6 @@ def read_features(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[
 
 
 def drop_features(con: duckdb.DuckDBPyConnection) -> None:
-    """Make room: the families' tables, and the identifiers' links, once every wanted column has been read."""
-    for table in (*(family.table for family in _FAMILIES), "f_windows", "identifier_links", "accounts"):
+    """Make room: the families' tables, once every wanted column has been read."""
+    for table in (*(family.table for family in _FAMILIES), "f_windows"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
