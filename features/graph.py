@@ -106,7 +106,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     _blocks(con)
     con.execute("""
         CREATE OR REPLACE TEMP TABLE seller_cobuy AS
-        SELECT s.seller_id, sum(coalesce(c.surprise, 0)) AS total, count(*) AS entities
+        SELECT s.seller_id, exact_sum(coalesce(c.surprise, 0)) AS total, count(*) AS entities
         FROM entity_sellers s LEFT JOIN cobuy c USING (entity_id, seller_id) GROUP BY ALL;
         CREATE OR REPLACE TABLE f_graph AS
         SELECT o.o,
@@ -155,7 +155,7 @@ def _seller_pairs(con: duckdb.DuckDBPyConnection) -> None:
             SELECT country, sum(sellers * (sellers - 1)) / sum(sellers) ** 2 AS density FROM person GROUP BY ALL),
         category AS (SELECT category, country, sum(visits) AS visits FROM seller_visits GROUP BY ALL),
         usual AS (
-            SELECT x.category AS category_a, y.category AS category_b, sum(density * x.visits * y.visits
+            SELECT x.category AS category_a, y.category AS category_b, exact_sum(density * x.visits * y.visits
                    / CASE WHEN x.category = y.category THEN 2 ELSE 1 END) AS pairs
             FROM category x JOIN category y ON x.country = y.country AND x.category <= y.category
             JOIN density ON density.country = x.country GROUP BY ALL),
@@ -167,7 +167,7 @@ def _seller_pairs(con: duckdb.DuckDBPyConnection) -> None:
             SELECT category_a, category_b, greatest(1, (sum(common) + 20) / (20 + any_value(pairs))) AS lift
             FROM named JOIN usual USING (category_a, category_b) GROUP BY ALL)
         SELECT seller_a, seller_b, any_value(common) AS common,
-               any_value(lift) * sum(density * x.visits * y.visits) AS expected
+               any_value(lift) * exact_sum(density * x.visits * y.visits) AS expected
         FROM named JOIN lift USING (category_a, category_b)
         JOIN seller_visits x ON x.seller_id = seller_a
         JOIN seller_visits y ON y.seller_id = seller_b AND y.country = x.country

@@ -158,7 +158,7 @@ def _judge_identifiers(con: duckdb.DuckDBPyConnection) -> None:
         WITH met AS (
             SELECT kind, identifier, any_value(users) AS users,
                    sum(accounts * (accounts - 1) / 2) AS pairs,
-                   sum(expected_accounts(users, chance, visits, mean_visits) ** 2 / 2) AS expected
+                   exact_sum(expected_accounts(users, chance, visits, mean_visits) ** 2 / 2) AS expected
             FROM identifier_sellers JOIN identifier_size USING (kind, identifier)
             JOIN seller_popularity USING (seller_id, country) JOIN country_size USING (country)
             GROUP BY kind, identifier)
