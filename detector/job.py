@@ -36,7 +36,7 @@ from detector.scan import Scan, last_instant, run
 from detector.scoring import ALLOW, Reason, Scorer
 from detector.snapshot import FOLDER as SNAPSHOT
 from detector.snapshot import write_snapshot
-from features.batch import STAGES
+from features.batch import STAGES, drop_features
 from models.bundle import Bundle
 
 __all__ = ["ORDERS_MODEL", "Job", "Outcome", "plan", "run_job", "train_job"]
@@ -135,6 +135,7 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
             stage=lambda name: stages.stage(name, orders),
             model=None if bundle is None else bundle.models[ORDERS_MODEL],
         )
+        drop_features(con)  # writing needs room
         with stages.stage("write", len(scan.rows)), con.cursor() as own, ThreadPoolExecutor(1) as aside:
             snapshot = aside.submit(write_snapshot, replace(scan, con=own), scorer, folder / SNAPSHOT)
             outcome = _write(folder, scan, scorer, policy, ingested, stages, bundle)

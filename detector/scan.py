@@ -19,7 +19,7 @@ from detector.policy.schema import Policy
 from detector.rings import find_rings
 from detector.scoring import ALLOW, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
-from features.batch import compute_features, drop_features, forget_after, read_features
+from features.batch import compute_features, forget_after, read_features
 from features.neighbours import Neighbours, neighbour_keys
 from models.forest import AnomalyModel
 from models.measures import ANOMALY_FEATURES
@@ -93,7 +93,6 @@ def run(
     compute_features(con, as_of, stage)
     with stage("scores"):
         known = read_known(con, scorer)
-        drop_features(con)
         features, scores, model = score_known(known, scorer, model)
     with stage("rings and sellers"):
         find_rings(con, scores.score, scores.decision != ALLOW)
