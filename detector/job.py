@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from detector.contract import CLAUSE_IDS, INPUT_TABLES
+from detector.contract import INPUT_TABLES
 from detector.errors import InputError
 from detector.ingest import Ingested, ingest
 from detector.ingest.sqltext import literal
+from detector.manifest import scan_manifest, scan_notes, write_manifest
 from detector.output import whole_folder
 from detector.policy.schema import Policy
 from detector.progress import Stages
@@ -29,7 +28,6 @@ from detector.results import (
     orders_table,
     rings_table,
     sellers_table,
-    write_manifest,
     write_table,
 )
 from detector.scan import Scan, last_instant, run
@@ -45,7 +43,6 @@ TRACKING_CLAUSES = ("tracking_mismatch", "invalid_tracking")
 ORDERS_MODEL = "orders"
 """Name of the order forest in a bundle."""
 
-TRAINED_HERE = "no model given: the forest was trained on the input's own earlier, unsuspected orders"
 ENGINE_MB = 1500
 """Memory of the engine per million orders, at least once."""
 
@@ -188,9 +185,11 @@ def _write(
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
     not_judged = clauses_not_judged(scorer, ingested.present)
-    manifest = _manifest(scan, policy, ingested, not_judged, stages.timings)
-    notes = _notes(scan, bundle, ingested.notes)
-    manifest |= {"model_bundle": None if bundle is None else bundle.id, "notes": notes}
+    notes = scan_notes(scan, bundle, ingested.notes)
+    manifest = scan_manifest(scan, policy, ingested, not_judged, stages.timings) | {
+        "model_bundle": None if bundle is None else bundle.id,
+        "notes": notes,
+    }
     frames = {name: table.to_pandas() for name, table in tables.items()}
     write_report(_report(scan, frames, reasons, manifest), folder / "report.html")
     write_manifest(manifest, folder / "manifest.json")
@@ -202,57 +201,6 @@ def _write(
         tables["rejects"].num_rows,
         notes,
     )
-
-
-def _manifest(
-    scan: Scan,
-    policy: Policy,
-    ingested: Ingested,
-    not_judged: Mapping[str, str],
-    timings: Mapping[str, float],
-) -> dict[str, object]:
-    tables = {
-        name: {
-            "rows_in": count.rows_in,
-            "rows_kept": count.rows_kept,
-            "rows_rejected": count.rows_rejected,
-            "rows_deduplicated": count.rows_deduplicated,
-        }
-        for name, count in ingested.counts.items()
-    }
-    return {
-        "package_version": version("truetrade"),
-        "engine": f"duckdb {duckdb.__version__}",
-        "as_of": scan.as_of.isoformat() + "Z",
-        "orders_scored": len(scan.rows),
-        "masked": dict(ingested.masked),
-        "rejects": _rejects(scan.con),
-        "policy": {"version": policy.version, "sha256": policy.sha256},
-        "files": [asdict(file) for file in ingested.files],
-        "tables": tables,
-        "ignored_columns": {table: list(names) for table, names in ingested.ignored_columns.items() if names},
-        "clauses_not_judged": {f"{CLAUSE_IDS[c]} {c}": why for c, why in not_judged.items()},
-        "timings_seconds": {stage: round(seconds, 3) for stage, seconds in timings.items()},
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
-
-
-def _notes(scan: Scan, bundle: Bundle | None, notes: Sequence[str]) -> tuple[str, ...]:
-    """What reading the input had to say, and where the forest came from."""
-    if bundle is not None:
-        return tuple(notes)
-    here = TRAINED_HERE if scan.model is not None else "too few orders to train a model; no anomaly scores"
-    return (*notes, here)
-
-
-def _rejects(con: duckdb.DuckDBPyConnection) -> list[dict[str, object]]:
-    """Rejected rows counted by table, column and reason, most frequent first."""
-    found = con.sql("""
-        SELECT "table", "column", reason, count(*) AS rows FROM rejects GROUP BY ALL
-        ORDER BY rows DESC, "table", "column", reason LIMIT 50
-    """)
-    rows: list[dict[str, object]] = found.to_arrow_table().to_pylist()
-    return rows
 
 
 def _report(

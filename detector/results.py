@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,6 @@ __all__ = [
     "orders_table",
     "rings_table",
     "sellers_table",
-    "write_manifest",
     "write_table",
 ]
 
@@ -163,7 +161,3 @@ def clauses_not_judged(scorer: Scorer, present: Mapping[str, Collection[str]]) -
 def write_table(table: pa.Table, path: Path) -> None:
     """Write Parquet whose bytes depend on the content alone."""
     pq.write_table(table, path, compression="zstd")
-
-
-def write_manifest(manifest: Mapping[str, object], path: Path) -> None:
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")

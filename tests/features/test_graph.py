@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from detector.ingest import Ingested
 from features import graph, identity
-from features.graph import MAX_MEETING, MAX_SELLERS, _densest, dense_blocks
+from features.dense_blocks import MAX_SELLERS, _densest, dense_blocks
+from features.graph import MAX_MEETING
 from features.ring_graph import ring_graph
 
 Edges = list[tuple[int, int]]
