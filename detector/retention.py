@@ -65,8 +65,8 @@ def erase_buyer(connection: Connection, buyer_id: str) -> dict[str, int]:
     return erased
 
 
-def _null(connection: Connection, name: str, where: object) -> int:
+def _null(connection: Connection, name: str, where: ColumnElement[bool]) -> int:
     table, columns = FACTS[name], IDENTITY_COLUMNS[name]
     held = or_(*(table.c[column].is_not(None) for column in columns))
     nothing = dict.fromkeys(columns)
-    return connection.execute(update(table).where(where, held).values(nothing)).rowcount  # type: ignore[arg-type]
+    return connection.execute(update(table).where(where, held).values(nothing)).rowcount

@@ -58,13 +58,13 @@ class Scan:
 
 def last_instant(con: duckdb.DuckDBPyConnection) -> datetime:
     """The moment just after the last thing the input knows of: what a scan without a day is as of."""
-    found = con.execute("""
+    found: datetime | None = con.execute("""
         SELECT greatest((SELECT max(created_at) FROM orders), (SELECT max(event_at) FROM tracking_events),
                         (SELECT max(created_at) FROM reviews))
     """).fetchall()[0][0]
     if found is None:
         raise InputError("orders has no row to scan; see rejects for why rows were refused")
-    return found + timedelta(microseconds=1)  # type: ignore[no-any-return]
+    return found + timedelta(microseconds=1)
 
 
 def run(

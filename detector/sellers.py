@@ -145,8 +145,8 @@ def _verdicts(table: pd.DataFrame, policy: SellerVerdict) -> pd.DataFrame:
 
 
 def _clause_counts(table: pd.DataFrame) -> list[dict[str, float]]:
-    counts = table[[f"n_{c}" for c in CLAUSES]].fillna(0).set_axis(list(CLAUSES), axis=1)
-    return counts.to_dict("records")  # type: ignore[return-value]
+    counts = table[[f"n_{c}" for c in CLAUSES]].fillna(0)
+    return [dict(zip(CLAUSES, row, strict=True)) for row in counts.itertuples(index=False)]
 
 
 def _seller_score(

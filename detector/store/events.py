@@ -239,7 +239,7 @@ def cache_of(state: SellerState, sequence: int, at: datetime) -> dict[str, objec
 
 def event_row(stored: Stored) -> dict[str, object]:
     """The event as a row of ``EVENTS``."""
-    return {name: getattr(stored, name) for name in EVENTS.c.keys()}  # noqa: SIM118
+    return {column.name: getattr(stored, column.name) for column in EVENTS.c}
 
 
 def read_events(connection: Connection, seller_id: str, first: int, count: int) -> tuple[Event, ...]:

@@ -17,7 +17,7 @@ __all__ = ["Prepared", "Question"]
 
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": SQLiteDialect_pysqlite(json_serializer=json_text),
-    "postgresql": PGDialect_psycopg(paramstyle="format", json_serializer=json_text),  # type: ignore[no-untyped-call]
+    "postgresql": PGDialect_psycopg(paramstyle="format", json_serializer=json_text),
 }
 """As ``detector.store.database`` connects them, with parameters by position."""
 
