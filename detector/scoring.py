@@ -204,9 +204,8 @@ class Scorer:
         nats, own, hard = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
         for position in np.flatnonzero(hit.any(axis=1)):
             voice, fires = self._voices[position], hit[position]
-            nats[voice.clause] += (
-                voice.nats * fires
-            )  # one by one: a sum's last bits depend on how it is grouped
+            # one by one: a sum's last bits depend on how it is grouped
+            nats[voice.clause] += voice.nats * fires
             own[voice.clause] += voice.own * fires
             if voice.hard:
                 hard[voice.clause] |= fires

@@ -42,7 +42,7 @@ class Server:
     def client(self, role: str | None = "admin", **options: object) -> httpx.Client:
         """A plain HTTP client; ``role`` may also be ``expired``, ``revoked`` or None for no key."""
         headers = {} if role is None else {"Authorization": f"Bearer {self.keys[role]}"}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=30, **options)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.address, headers=headers, timeout=30, **options)
 
     def kill(self) -> None:
         """As a crash would: SIGKILL to the server and its workers."""

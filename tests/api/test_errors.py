@@ -67,7 +67,7 @@ def test_a_cursor_that_no_page_gave_is_refused(server: Server, cursor: str) -> N
 @pytest.mark.parametrize("key", ["", "x" * 201, "clé"])
 def test_an_idempotency_key_that_cannot_be_kept_is_refused(server: Server, key: str) -> None:
     with server.client() as client:
-        answer = client.post("/v1/score", json={}, headers={"Idempotency-Key": key.encode("latin-1")})  # type: ignore[dict-item]
+        answer = client.post("/v1/score", json={}, headers={"Idempotency-Key": key.encode("latin-1")})
     assert answer.status_code in (400, 422)
 
 

@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 
 def post(server: Server, content: object, path: str = "/v1/score", **headers: str) -> httpx.Response:
     with server.client() as client:
-        return client.post(path, content=content, headers=JSON | headers)  # type: ignore[arg-type]
+        return client.post(path, content=content, headers=JSON | headers)
 
 
 def is_problem(response: httpx.Response, status: int) -> bool:

@@ -119,7 +119,7 @@ def test_a_batch_is_idempotent_too(client: Client) -> None:
 @pytest.mark.parametrize("table", ROWS)
 def test_rows_are_accepted_or_refused_one_by_one(client: Client, table: str) -> None:
     row = ROWS[table]
-    answer = client.add(table, [row, {"nonsense": True}, 5, row])  # type: ignore[list-item]
+    answer = client.add(table, [row, {"nonsense": True}, 5, row])
     assert (answer.accepted, answer.refused) == (2, 2)
     assert [one.accepted for one in answer.rows] == [True, False, False, True]
     assert answer.rows[0].key

@@ -100,7 +100,7 @@ def reused(**second: object) -> dict[str, dict[str, float | None]]:
     market = ordinary_market()
     number = {"tracking_number": "1Z5R89390357567127"}
     market.add("first", ship_to_city="Austin", parcel=number)
-    market.add("second", **({"ship_to_city": "Boston", "created_at": at(days=9), "parcel": number} | second))  # type: ignore[arg-type]
+    market.add("second", **({"ship_to_city": "Boston", "created_at": at(days=9), "parcel": number} | second))
     return market.features()
 
 

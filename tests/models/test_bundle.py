@@ -106,7 +106,7 @@ def test_every_changed_byte_is_refused(folder: Path) -> None:
 
 
 def test_a_payload_of_an_intruder_is_never_unpickled(folder: Path, tmp_path: Path) -> None:
-    mine, trace = bundle._pickled(Mine(tmp_path / "trace")), tmp_path / "trace"  # type: ignore[arg-type]
+    mine, trace = bundle._pickled(Mine(tmp_path / "trace")), tmp_path / "trace"
     (folder / "orders.joblib").write_bytes(mine)
     with pytest.raises(BundleError, match="is not the file that was signed"):
         bundle.load(folder, key=KEY)

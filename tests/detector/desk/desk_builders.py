@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from enforcement_builders import DAY
 from sqlalchemy import Engine, Table, insert, select
 
@@ -39,14 +41,14 @@ def bring(engine: Engine, seller_id: str, *document_ids: str) -> None:
             connection.execute(insert(DOCUMENTS).values(row))
 
 
-def rows(engine: Engine, table: Table) -> list[dict[str, object]]:
+def rows(engine: Engine, table: Table) -> list[dict[str, Any]]:
     """Every row of a table, in the order of its key."""
     with engine.connect() as connection:
         query = select(table).order_by(*table.primary_key)
         return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def projected(engine: Engine) -> dict[str, list[dict[str, object]]]:
+def projected(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     """All that is derived from the events."""
     return {table.name: rows(engine, table) for table in (*PROJECTIONS, DUE)}
 

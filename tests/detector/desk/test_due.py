@@ -45,7 +45,7 @@ def told(desk: Desk, now: datetime) -> list[tuple[str, datetime]]:
     """What a run of ``now`` puts into the outbox, in its order."""
     before = len(rows(desk.engine, MESSAGES))
     send_due(desk, now)
-    return [(str(row["kind"]), row["at"]) for row in rows(desk.engine, MESSAGES)[before:]]  # type: ignore[misc]
+    return [(str(row["kind"]), row["at"]) for row in rows(desk.engine, MESSAGES)[before:]]
 
 
 REMINDER = ("notice.reminder", WINDOW_CLOSES - timedelta(days=3))
@@ -76,7 +76,7 @@ def test_missed_runs_change_nothing_but_the_sending(desk: Desk):
 def test_what_is_told_is_what_was_true_then(desk: Desk):
     send_due(desk, SUSPENSION_ENDS)
     payload = rows(desk.engine, MESSAGES)[-1]["payload"]
-    in_force = {measure["measure"] for measure in payload["measures_in_force"]}  # type: ignore[index]
+    in_force = {measure["measure"] for measure in payload["measures_in_force"]}
     assert in_force == set(before_end(desk)) - {"suspend_listing"}
 
 
@@ -154,6 +154,6 @@ def test_of_each_seller_things_are_told_in_the_order_of_time(store: Engine):
     made = rows(desk.engine, MESSAGES)[before:]
     for n in range(30):
         times = [row["at"] for row in made if row["seller_id"] == f"S{n}"]
-        assert times == sorted(times)  # type: ignore[type-var]
+        assert times == sorted(times)
     assert len([row for row in made if row["kind"] == "violation.final"]) == 30
     assert all(row["sent_at"] == TERM_ENDS for row in rows(desk.engine, DUE))

@@ -65,7 +65,7 @@ def test_new_evidence_is_added_to_the_open_case(desk: Desk):
     assert (case.fake_order_count, dict(case.fake_gmv_minor)) == (12, {"USD": 12_000})
     assert case.fake_order_share == pytest.approx(0.12)
     assert case.clauses == ("self_dealing", "reviews")
-    assert [row["content"]["order_ids"] for row in rows(desk.engine, EVIDENCE) if row["at"] == LATER] == [  # type: ignore[index]
+    assert [row["content"]["order_ids"] for row in rows(desk.engine, EVIDENCE) if row["at"] == LATER] == [
         ["O10", "O11"]
     ]
 
@@ -166,7 +166,7 @@ def test_a_scan_opens_the_cases_that_it_recommends(desk: Desk, tmp_path: Path):
     assert [take_evidence(desk, one, DAY).outcome for one in evidence_of_scan(out, SHIPPED)] == ["known"]
     accept(desk, a_command("decide_case", case_id=taken.case_id))
     notice = next(row for row in rows(desk.engine, MESSAGES) if row["kind"] == "notice.violation")
-    (finding,) = notice["payload"]["found"]["findings"]  # type: ignore[index]
+    (finding,) = notice["payload"]["found"]["findings"]
     assert (finding["clause"], finding["order_count"]) == ("reviews", 10)
     assert finding["message"]["en"] == "The review is a copy."
 

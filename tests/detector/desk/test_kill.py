@@ -43,12 +43,12 @@ def test_a_killed_writer_leaves_whole_commands_and_their_messages(store: Engine,
         writer.kill()
     stored = rows(store, EVENTS)
     assert {str(n) for n in acknowledged} <= {row["key"] for row in stored}
-    told = {str(row["payload"]["case_id"]): row["message_id"] for row in rows(store, MESSAGES)}  # type: ignore[index]
+    told = {str(row["payload"]["case_id"]): row["message_id"] for row in rows(store, MESSAGES)}
     assert set(told) == {f"C{row['key']}" for row in stored}
     assert findings(store) == []
     desk = Desk(store, SHIPPED)
     again = [desk.submit(opening(n)) for n in range(len(stored) + 1)]
     assert [one.repeated for one in again if isinstance(one, Receipt)] == [True] * len(stored) + [False]
-    after = {str(row["payload"]["case_id"]): row["message_id"] for row in rows(store, MESSAGES)}  # type: ignore[index]
+    after = {str(row["payload"]["case_id"]): row["message_id"] for row in rows(store, MESSAGES)}
     assert {case_id: after[case_id] for case_id in told} == told
     assert len(after) == len(told) + 1

@@ -54,7 +54,7 @@ def test_a_market_without_fakes(share: float, attacks: tuple[str, ...] | None) -
 )
 def test_impossible_markets_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(SimulationError, match=message):
-        simulate(**{"orders": 1_000, "days": 14, "seed": 1} | arguments)  # type: ignore[arg-type]
+        simulate(**{"orders": 1_000, "days": 14, "seed": 1} | arguments)
 
 
 def test_command_writes_market_and_truth_apart(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def log(store: Engine) -> Engine:
 
 def tamper(engine: Engine, statement: object) -> list[str]:
     with engine.begin() as connection:
-        assert connection.execute(statement).rowcount == 1  # type: ignore[call-overload]
+        assert connection.execute(statement).rowcount == 1
     return findings(engine)
 
 

@@ -74,7 +74,7 @@ def test_racing_claims_are_carried_out_once(store: Engine) -> None:
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(race, range(8)))
     assert sum(carried_out for carried_out, _ in outcomes) == 1
-    assert len({str(sorted(answer.items())) for _, answer in outcomes}) == 1  # type: ignore[attr-defined]
+    assert len({str(sorted(answer.items())) for _, answer in outcomes}) == 1
 
 
 def test_old_keys_are_forgotten(store: Engine) -> None:
