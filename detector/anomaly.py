@@ -16,6 +16,9 @@ from models.forest import AnomalyModel
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+ORDERS_MODEL, SELLERS_MODEL = "orders", "sellers"
+"""Names of the forests in a bundle."""
+
 SEED = 7
 TRAINING_SHARE = 0.7
 """The earlier part of the orders on which a forest is trained; what is later is judged by the past."""

@@ -110,11 +110,11 @@ def train(
     mapping: Annotated[Path | None, typer.Option(help="Mapping file for a foreign export.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file; the default one when left out.")] = None,
 ) -> None:
-    """Train the forest on the earlier, unsuspected orders of IN and write a bundle signed with a key.
+    """Train the forests on the unsuspected orders and sellers of IN and write a bundle signed with a key.
 
     The key is the environment's TRUETRADE_MODEL_KEY; scan --model needs the same one.
     """
-    from detector.job import ORDERS_MODEL, plan, train_job
+    from detector.job import plan, train_job
     from detector.progress import Stages
     from detector.rulebook import load_rulebook
     from models.bundle import save
@@ -125,7 +125,7 @@ def train(
     assert found.model is not None
     bundle = save(
         out,
-        {ORDERS_MODEL: found.model},
+        found.models,
         key=key,
         created_for=rules.sha256,
         created_at=datetime.now(UTC),

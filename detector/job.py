@@ -37,12 +37,9 @@ from detector.snapshot import write_snapshot
 from features.batch import STAGES, drop_features
 from models.bundle import Bundle
 
-__all__ = ["ORDERS_MODEL", "Job", "Outcome", "plan", "run_job", "train_job"]
+__all__ = ["Job", "Outcome", "plan", "run_job", "train_job"]
 
 TRACKING_CLAUSES = ("tracking_mismatch", "invalid_tracking")
-ORDERS_MODEL = "orders"
-"""Name of the order forest in a bundle."""
-
 ENGINE_MB = 1500
 """Memory of the engine per million orders, at least once."""
 
@@ -130,7 +127,7 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
             as_of=as_of,
             since=job.day,
             stage=lambda name: stages.stage(name, orders),
-            model=None if bundle is None else bundle.models[ORDERS_MODEL],
+            models={} if bundle is None else bundle.models,
         )
         drop_features(con)  # writing needs room
         with stages.stage("write", len(scan.rows)), con.cursor() as own, ThreadPoolExecutor(1) as aside:

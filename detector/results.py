@@ -87,6 +87,8 @@ def sellers_table(scan: Scan, reasons: Mapping[int, list[Reason]]) -> pa.Table:
     """``sellers.parquet``: one row per seller with a scored order, worst first."""
     frame = scan.sellers
     why = _seller_reasons(scan, reasons)
+    for seller, reason in scan.strange.reasons(frame).items():
+        why.setdefault(seller, []).append(asdict(reason))
     return pa.table(
         {
             "seller_id": pa.array(frame["seller_id"], pa.string()),

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.anomaly import comparable_groups, train
+from detector.anomaly import ORDERS_MODEL, SELLERS_MODEL, comparable_groups, train
 from detector.errors import InputError
 from detector.ingest import Ingested
 from detector.policy.schema import Policy
 from detector.rings import find_rings
 from detector.scoring import ALLOW, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
+from detector.strange_sellers import StrangeSellers, compare_sellers, ranked
 from features.batch import compute_features, forget_after, read_features
 from features.neighbours import Neighbours, neighbour_keys
 from models.forest import AnomalyModel
-from models.measures import ANOMALY_FEATURES
+from models.measures import SELLER_FEATURES
 
 Floats = NDArray[np.float64]
 Stage = Callable[[str], AbstractContextManager[object]]
@@ -40,9 +42,9 @@ class Scan:
 
     ``rows`` are the canonical ranks ``o`` of the scored orders; ``features`` and ``scores`` have one entry
     each. The DuckDB connection holds the tables, ``rings`` and ``order_ring`` among them. ``model`` is the
-    forest that was used, None where there were too few orders to train one; ``seller_size`` each order's shop's,
-    see ``comparable_groups``; ``window`` is the time of the
-    first and of the last order (naive UTC).
+    order forest that was used, None where there were too few orders to train one; ``strange`` compares the
+    sellers by theirs; ``seller_size`` is each order's shop's, see ``comparable_groups``; ``window`` is the time
+    of the first and of the last order (naive UTC).
     """
 
     con: duckdb.DuckDBPyConnection
@@ -52,8 +54,15 @@ class Scan:
     scores: Scores
     sellers: pd.DataFrame
     model: AnomalyModel | None
+    strange: StrangeSellers
     seller_size: NDArray[np.int64]
     window: tuple[datetime, datetime]
+
+    @property
+    def models(self) -> dict[str, AnomalyModel]:
+        """The forests by their names in a bundle."""
+        forests = {ORDERS_MODEL: self.model, SELLERS_MODEL: self.strange.model}
+        return {name: model for name, model in forests.items() if model is not None}
 
 
 def last_instant(con: duckdb.DuckDBPyConnection) -> datetime:
@@ -75,14 +84,14 @@ def run(
     as_of: datetime,
     since: datetime | None,
     stage: Stage,
-    model: AnomalyModel | None = None,
+    models: Mapping[str, AnomalyModel] = MappingProxyType({}),
 ) -> Scan:
     """Compute features, score, judge sellers and find rings.
 
     Parameters
     ----------
-    model
-        The forest to use; None trains one on the earlier, unsuspected orders of the input itself.
+    models
+        The forests to use; one that is not given is trained on the unsuspected of the input itself.
     since
         Report the orders from this instant on; everything before it is history. None reports every order.
     as_of
@@ -93,12 +102,24 @@ def run(
     compute_features(con, as_of, stage)
     with stage("scores"):
         known = read_known(con, scorer)
-        features, scores, model = score_known(known, scorer, model)
+        features, scores, model = score_known(known, scorer, models.get(ORDERS_MODEL))
     with stage("rings and sellers"):
         find_rings(con, scores.score, scores.decision != ALLOW)
         rows = _rows(con, since)
-        sellers = judge_sellers(con, order_scores(rows, known, features, scores), policy.detection.seller)
-    return Scan(con, as_of, rows, features, scores, sellers, model, known.groups["seller_size"], _window(con))
+        verdict = policy.detection.seller
+        sellers = judge_sellers(con, order_scores(rows, known, features, scores), verdict)
+        strange = compare_sellers(
+            con,
+            known.keys["seller"],
+            features,
+            known.groups,
+            scores.decision != ALLOW,
+            verdict.anomaly_weight,
+            models.get(SELLERS_MODEL),
+        )
+        sellers = ranked(sellers, strange)
+    size = known.groups["seller_size"]
+    return Scan(con, as_of, rows, features, scores, sellers, model, strange, size, _window(con))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +136,8 @@ class Known:
 
 
 def read_known(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Known:
-    """Read the features that the scorer and the forest look at; the family tables must be there."""
-    names = {*scorer.inputs, *(measure.name for measure in ANOMALY_FEATURES)}
+    """Read the features that the scorer and the forests look at; the family tables must be there."""
+    names = {*scorer.inputs, *(measure.name for measure in SELLER_FEATURES)}
     return Known(read_features(con, names), neighbour_keys(con), comparable_groups(con))
 
 

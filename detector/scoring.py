@@ -18,6 +18,7 @@ from detector.policy.detection import Detection, Rule
 from detector.rules import Expression, compile_expression
 from features.catalog import OBSERVED
 from features.hallmarks import hallmark_features
+from models.calibration import surprise
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -258,8 +259,7 @@ class Scorer:
 
     def _anomaly_lift(self, anomaly: Floats, evidence: Evidence) -> Floats:
         """What the forest adds to an order's own evidence; being strange is no evidence of its own."""
-        surprise = -np.log(np.maximum(1.0 - np.nan_to_num(anomaly), 1e-4))
-        return self.detection.fusion.anomaly_weight * np.where(evidence.own > 0, surprise, 0.0)
+        return self.detection.fusion.anomaly_weight * np.where(evidence.own > 0, surprise(anomaly), 0.0)
 
     def _corroborated(self, score: Floats, evidence: Evidence) -> Floats:
         """Keep a score within what its own evidence can carry.

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from detector.anomaly import ORDERS_MODEL
 from detector.contract import CLAUSES, INPUT_TABLES
 from detector.errors import TrueTradeError
-from detector.job import ORDERS_MODEL
 from detector.judge import Judge, Judged
 from detector.policy.schema import Policy
 from detector.pseudonym import Veil

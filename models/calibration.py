@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+RAREST = 1e-4
+"""Chance below which strange is not told from stranger."""
+
 _DECIMALS = 6
 """Knots are at least this far apart, so the curve's slope is bounded and a difference of 1e-15 between the
 batch's and the online path's scores stays below 1e-9 in the percentile even where training scores tie."""
@@ -50,3 +53,12 @@ class Percentiles:
     def transform(self, scores: Floats) -> Floats:
         """Percentiles (0–1, monotone in the score, never 0 or 1), interpolated, flat beyond the ends."""
         return np.interp(scores, self.scores, self.shares)
+
+
+def surprise(percentile: Floats) -> Floats:
+    """Nats of being so strange, 0 to 9.2, 1 on average of what is normal; not known counts as 0.
+
+    >>> surprise(np.array([0.0, 1 - np.exp(-2.0), np.nan])).round(6).tolist()
+    [0.0, 2.0, 0.0]
+    """
+    return -np.log(np.maximum(1.0 - np.nan_to_num(percentile), RAREST))

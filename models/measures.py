@@ -1,4 +1,4 @@
-"""Which features the order forest looks at, and how each becomes comparable between markets.
+"""Which features the forests look at, and how each becomes comparable between markets.
 
 Chosen from the catalog for speaking to one clause and being a residual already (a surprise against a null, a
 share, an age, a gap). A seller's volume is in none of them: a forest over volumes finds the big and the new.
@@ -60,3 +60,20 @@ ANOMALY_FEATURES: tuple[Measure, ...] = (
     Measure("unit_price_log2", 0.2, side="both"),
 )
 """The order model's measures. A missing column is a row of unknowns and moves nothing."""
+
+SELLER_FEATURES: tuple[Measure, ...] = (
+    *ANOMALY_FEATURES,
+    Measure("declared_weight_ratio", 0.2, side="low"),
+    Measure("signed_by_other", 0.25),
+    Measure("delivered_together_surprise", 0.5),
+    Measure("number_invalid_surprise", 0.5),
+    Measure("number_reuse_orders", 0.5, log=True),
+    Measure("unscanned_surprise", 0.5),
+    Measure("unconfirmed_surprise", 0.5),
+    Measure("early_scan_surprise", 0.5),
+    Measure("late_acceptance_surprise", 0.5),
+    Measure("fast_transit_surprise", 0.5),
+    Measure("trace_twin_surprise", 0.5),
+)
+"""What the seller model's figures are made of (see ``models.seller_figures``): of one parcel these are accidents,
+so the order model was not better for them; of a shop's parcels they are a habit."""

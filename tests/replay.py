@@ -14,10 +14,11 @@ import duckdb
 import numpy as np
 from rich.console import Console
 
+from detector.anomaly import ORDERS_MODEL
 from detector.as_of import score_as_of
 from detector.contract import INPUT_TABLES
 from detector.ingest import ingest
-from detector.job import ORDERS_MODEL, Job, plan, run_job, train_job
+from detector.job import Job, plan, run_job, train_job
 from detector.policy.schema import Policy
 from detector.progress import Stages
 from detector.recorded import recorded_features
@@ -80,7 +81,7 @@ def a_day(folder: Path, policy: Policy, orders: int, days: int, seed: int) -> Da
         found = train_job(history, None, policy, stages)
     bundle.save(
         folder / "bundle",
-        {ORDERS_MODEL: found.model},
+        found.models,
         key=MODEL_KEY,
         created_for=policy.sha256,
         created_at=begins.replace(tzinfo=UTC),

@@ -135,6 +135,9 @@ class SellerVerdict(Section):
     these at most ``victim_benefit_share`` with evidence that only the seller could make, as many of buyers
     tied to it and of buyers suspected elsewhere too, at most ``victim_gain_share`` with evidence of abuse, and
     at least ``victim_burst`` within a week.
+
+    ``anomaly_weight`` is what the seller forest adds to a seller's score: log-odds per nat of the percentile's
+    surprise; 0 leaves it out. The recommendation does not listen to it.
     """
 
     watch_orders: Annotated[float, Field(gt=0)]
@@ -145,6 +148,7 @@ class SellerVerdict(Section):
     victim_benefit_share: Share
     victim_gain_share: Share
     victim_burst: Share
+    anomaly_weight: Gain
 
 
 class Detection(Section):

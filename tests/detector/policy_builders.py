@@ -53,6 +53,7 @@ def a_detection(**fusion: Any) -> Detection:
                 "victim_benefit_share": 0.1,
                 "victim_gain_share": 0.4,
                 "victim_burst": 0.7,
+                "anomaly_weight": 0.4,
             },
         }
     )
