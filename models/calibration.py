@@ -58,7 +58,7 @@ class Percentiles:
 def surprise(percentile: Floats) -> Floats:
     """Nats of being so strange, 0 to 9.2, 1 on average of what is normal; not known counts as 0.
 
-    >>> surprise(np.array([0.0, 1 - np.exp(-2.0), np.nan])).round(6).tolist()
-    [0.0, 2.0, 0.0]
+    >>> surprise(np.array([0.5, 1 - np.exp(-2.0), 1.0])).round(3).tolist()
+    [0.693, 2.0, 9.21]
     """
     return -np.log(np.maximum(1.0 - np.nan_to_num(percentile), RAREST))
