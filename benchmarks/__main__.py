@@ -11,7 +11,7 @@ def main() -> None:
     print("\n# A ring on shared devices\n")
     identity_ring.main(seeds=3)
     print("\n# Attacks whose clause has no rules\n")
-    left_out.main(orders=20_000)
+    left_out.main(markets=1, orders=20_000)
     print("\n# Speed of a scan\n")
     scan_speed.main(orders=50_000)
     print("\n# Enforcement by size\n")

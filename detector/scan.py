@@ -18,7 +18,7 @@ from detector.errors import InputError
 from detector.ingest import Ingested
 from detector.policy.schema import Policy
 from detector.rings import find_rings
-from detector.scoring import ALLOW, Scorer, Scores
+from detector.scoring import ALLOW, Evidence, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
 from detector.strange_sellers import StrangeSellers, compare_sellers, ranked
 from features.batch import compute_features, forget_after, read_features
@@ -148,15 +148,21 @@ def score_known(
 
     Returns the features with the neighbours' lifts and the hallmarks, the scores, and the model that was given or trained.
     """
-    features = dict(known.features)
-    evidence = scorer.evidence(features, known.count)
-    neighbours = Neighbours(known.keys)
-    for _ in range(NEIGHBOUR_ROUNDS):
-        features |= neighbours.features(scorer.suspicion(evidence, features))
+    evidence = scorer.evidence(known.features, known.count)
+    features = with_neighbours(known, scorer, evidence)
     model = model or train(features, known.groups, scorer.suspicion(evidence, features))
     anomaly = None if model is None else model.percentile(features, known.groups, nthread=THREADS)
     scores = scorer.score(features, known.count, anomaly, evidence)
     return features | scorer.hallmarks(scores, known.keys), scores, model
+
+
+def with_neighbours(known: Known, scorer: Scorer, evidence: Evidence) -> dict[str, Floats]:
+    """The features with the neighbours' lifts, as suspicion travels from each order's own evidence."""
+    features = dict(known.features)
+    neighbours = Neighbours(known.keys)
+    for _ in range(NEIGHBOUR_ROUNDS):
+        features |= neighbours.features(scorer.suspicion(evidence, features))
+    return features
 
 
 def _window(con: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:

@@ -1,0 +1,158 @@
+"""Where the gains of the fusion come from, and what is lost on an attack that they were not fitted on.
+
+On labelled tuning markets the gains are a logistic regression's: of an order's own evidence, of what only says
+that orders are alike, of the forest's surprise and of every neighbourhood's lift. The lifts depend on the gains,
+so the regression is repeated. Printed are the gains, beside the policy's, which are rounded by hand; then what
+other markets show of every attack under the policy, under gains fitted on all attacks, and under gains fitted
+without this one: its fakes, and all orders of the sellers that did nothing else, are taken out of the tuning
+markets. The rules, written by hand, stay; ``benchmarks.left_out`` takes those out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import typer
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.left_out import DAYS, Flags, Floats, computed, precision, recall
+from detector.anomaly import train
+from detector.job import connect
+from detector.policy.detection import Detection, Fusion
+from detector.policy.loader import load_policy
+from detector.policy.schema import Policy
+from detector.scan import Known, score_known, with_neighbours
+from detector.scoring import Evidence, Scorer
+from detector.simulate.attacks.registry import CLAUSE_OF
+from detector.simulate.market import simulate
+from models.calibration import surprise
+
+TUNING, REPORT = (101, 102, 103, 104), (401, 402)
+"""Seeds of the markets that are fitted on, and of those that are reported."""
+
+ROUNDS = 3
+"""Regressions, each on the lifts that come from the gains of the one before."""
+
+
+def main(orders: int = 60_000) -> None:
+    """Print the fitted gains, and every attack's recall and precision with and without it in the tuning."""
+    policy = load_policy(None)
+    tuning = [Tuning.of(policy, *read(orders, seed, policy)) for seed in TUNING]
+    reported = [read(orders, seed, policy) for seed in REPORT]
+    fusion = policy.detection.fusion
+    full = fitted(policy.detection, tuning)
+    print(f"gains fitted on seeds {TUNING}, {orders:,} orders each\n")
+    print(pd.DataFrame({"policy": gains(fusion), "fitted": gains(full)}).to_string(float_format="%.2f"), "\n")
+    base = [scores(policy, known, fused) for known, _ in reported for fused in (fusion, full)]
+    rows = []
+    for attack in CLAUSE_OF:
+        lesser = fitted(policy.detection, [market.without(attack) for market in tuning])
+        left = [scores(policy, known, lesser) for known, _ in reported]
+        rows.append(compared(attack, [truth for _, truth in reported], base[0::2], base[1::2], left))
+    print(f"reported on seeds {REPORT}\n")
+    print(pd.DataFrame(rows).to_string(index=False, float_format="%.3f"))
+
+
+def read(orders: int, seed: int, policy: Policy) -> tuple[Known, pd.DataFrame]:
+    """Features and truth of a simulated market."""
+    with connect() as con:
+        return computed(con, simulate(orders, DAYS, seed), policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A labelled market: what gains are fitted to. ``strange`` is the forest's surprise, ``truth`` has a row per order."""
+
+    known: Known
+    evidence: Evidence
+    strange: Floats
+    truth: pd.DataFrame
+
+    @classmethod
+    def of(cls, policy: Policy, known: Known, truth: pd.DataFrame) -> Tuning:
+        """The forest looks for strangers among orders without labels, so it is trained once."""
+        scorer = Scorer(policy.detection, policy.rule)
+        evidence = scorer.evidence(known.features, known.count)
+        model = train(known.features, known.groups, scorer.suspicion(evidence, {}))
+        assert model is not None
+        strange = surprise(model.percentile(known.features, known.groups))
+        return cls(known, evidence, np.where(evidence.own > 0, strange, 0.0), truth)
+
+    def without(self, attack: str) -> Tuning:
+        """The market without an attack's orders and without the sellers that did nothing else."""
+        fakes = self.truth[self.truth["is_fake"]]
+        others = fakes.loc[fakes["attack"] != attack, "seller_id"]
+        mine = fakes.loc[fakes["attack"] == attack, "seller_id"]
+        pure = self.truth["seller_id"].isin(set(mine) - set(others))
+        return self._part(~(pure | (self.truth["attack"] == attack)).to_numpy(dtype=bool))
+
+    def _part(self, kept: Flags) -> Tuning:
+        keys = {name: codes[kept] for name, codes in self.known.keys.items()}
+        evidence = replace(self.evidence, own=self.evidence.own[kept], amount=self.evidence.amount[kept])
+        return Tuning(Known({}, keys, {}), evidence, self.strange[kept], self.truth[kept])
+
+    def inputs(self, scorer: Scorer) -> Floats:
+        """What the regression sees of every order, in the order of ``gains``."""
+        features = with_neighbours(replace(self.known, features={}), scorer, self.evidence)
+        own, alike = self.evidence.own, self.evidence.amount - self.evidence.own
+        lifts = [np.nan_to_num(features[name]) for name in scorer.detection.fusion.context]
+        return np.column_stack([own, np.minimum(alike, own), self.strange, *lifts])
+
+
+def fitted(detection: Detection, markets: Sequence[Tuning]) -> Fusion:
+    """The fusion with gains fitted to the markets; nothing of the policy's own gains is left in them."""
+    fusion = detection.fusion
+    fusion = fusion.model_copy(update={"context": dict.fromkeys(fusion.context, 0.0)})
+    fake = np.concatenate([market.truth["is_fake"].to_numpy(dtype=bool) for market in markets])
+    for _ in range(ROUNDS):
+        scorer = Scorer(detection.model_copy(update={"fusion": fusion}), ())
+        seen = np.vstack([market.inputs(scorer) for market in markets])
+        found = LogisticRegression(max_iter=500).fit(seen, fake)
+        own, alike, strange, *lifts = np.maximum(found.coef_[0], 0.0).tolist()
+        changes = {
+            "intercept": float(found.intercept_[0]),
+            "evidence_gain": own,
+            "collective_gain": alike,
+            "anomaly_weight": strange,
+            "context": dict(zip(fusion.context, lifts, strict=True)),
+        }
+        fusion = fusion.model_copy(update=changes)
+    return fusion
+
+
+def gains(fusion: Fusion) -> dict[str, float]:
+    """What is fitted, by name."""
+    names = ("evidence_gain", "collective_gain", "anomaly_weight")
+    return {
+        "intercept": fusion.intercept,
+        **{name: getattr(fusion, name) for name in names},
+        **fusion.context,
+    }
+
+
+def scores(policy: Policy, known: Known, fusion: Fusion) -> Floats:
+    """Scores of a market's orders under other gains."""
+    detection = policy.detection.model_copy(update={"fusion": fusion})
+    return score_known(known, Scorer(detection, policy.rule), None)[1].score
+
+
+def compared(
+    attack: str, truths: Sequence[pd.DataFrame], policy: list[Floats], full: list[Floats], left: list[Floats]
+) -> dict[str, object]:
+    """One attack's recall and average precision, all markets' orders together."""
+    truth = pd.concat(truths)
+    fake, mine = truth["is_fake"].to_numpy(dtype=bool), (truth["attack"] == attack).to_numpy(dtype=bool)
+    ways = {
+        name: np.concatenate(parts)
+        for name, parts in (("policy", policy), ("fitted", full), ("left out", left))
+    }
+    row: dict[str, object] = {"attack": attack, "orders": int(mine.sum())}
+    row |= {f"recall, {name}": recall(score, mine, fake) for name, score in ways.items()}
+    return row | {f"AP, {name}": precision(score, mine, fake) for name, score in ways.items()}
+
+
+if __name__ == "__main__":
+    typer.run(main)
