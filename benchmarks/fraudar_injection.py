@@ -26,6 +26,7 @@ from sklearn.metrics import average_precision_score
 
 from detector.simulate.market import simulate
 from features import graph
+from features.identifiers import create_macros
 
 OLIST = "olist_order_items_dataset.csv.gz"
 ACCOUNTS, SELLERS = 50, 5
@@ -103,6 +104,7 @@ def by_surprise(edges: pd.DataFrame) -> pd.DataFrame:
     )
     with duckdb.connect() as con:
         con.register("given", orders)
+        create_macros(con)
         con.execute("""
             CREATE TABLE orders AS FROM given;
             CREATE TABLE products (seller_id VARCHAR, category VARCHAR);
