@@ -105,8 +105,9 @@ class Tuning:
 def fitted(detection: Detection, markets: Sequence[Tuning]) -> Fusion:
     """The fusion with gains fitted to the markets; nothing of the policy's own gains is left in them."""
     fusion = detection.fusion
-    fusion = fusion.model_copy(update={"context": dict.fromkeys(fusion.context, 0.0)})
     fake = np.concatenate([market.truth["is_fake"].to_numpy(dtype=bool) for market in markets])
+    start = {"intercept": float(np.log(fake.mean() / (1.0 - fake.mean()))), "evidence_gain": 1.0}
+    fusion = fusion.model_copy(update=start | {"context": dict.fromkeys(fusion.context, 0.0)})
     for _ in range(ROUNDS):
         scorer = Scorer(detection.model_copy(update={"fusion": fusion}), ())
         seen = np.vstack([market.inputs(scorer) for market in markets])
