@@ -24,7 +24,7 @@ from detector.job import connect
 from detector.policy.detection import Detection, Fusion
 from detector.policy.loader import load_policy
 from detector.policy.schema import Policy
-from detector.scan import Known, score_known, with_neighbours
+from detector.scan import Known, with_neighbours
 from detector.scoring import Evidence, Scorer
 from detector.simulate.attacks.registry import CLAUSE_OF
 from detector.simulate.market import simulate
@@ -40,48 +40,44 @@ ROUNDS = 3
 def main(orders: int = 60_000) -> None:
     """Print the fitted gains, and every attack's recall and precision with and without it in the tuning."""
     policy = load_policy(None)
-    tuning = [Tuning.of(policy, *read(orders, seed, policy)) for seed in TUNING]
-    reported = [read(orders, seed, policy) for seed in REPORT]
-    fusion = policy.detection.fusion
-    full = fitted(policy.detection, tuning)
+    tuning, reported = ([read(orders, seed, policy) for seed in seeds] for seeds in (TUNING, REPORT))
+    fusion, full = policy.detection.fusion, fitted(policy.detection, tuning)
     print(f"gains fitted on seeds {TUNING}, {orders:,} orders each\n")
     print(pd.DataFrame({"policy": gains(fusion), "fitted": gains(full)}).to_string(float_format="%.2f"), "\n")
-    base = [scores(policy, known, fused) for known, _ in reported for fused in (fusion, full)]
     rows = []
     for attack in CLAUSE_OF:
         lesser = fitted(policy.detection, [market.without(attack) for market in tuning])
-        left = [scores(policy, known, lesser) for known, _ in reported]
-        rows.append(compared(attack, [truth for _, truth in reported], base[0::2], base[1::2], left))
+        ways = {"policy": fusion, "fitted": full, "left out": lesser}
+        rows.append(compared(attack, policy, reported, ways))
     print(f"reported on seeds {REPORT}\n")
     print(pd.DataFrame(rows).to_string(index=False, float_format="%.3f"))
 
 
-def read(orders: int, seed: int, policy: Policy) -> tuple[Known, pd.DataFrame]:
-    """Features and truth of a simulated market."""
+def read(orders: int, seed: int, policy: Policy) -> Labelled:
+    """A simulated market."""
     with connect() as con:
-        return computed(con, simulate(orders, DAYS, seed), policy)
+        return Labelled.of(policy, *computed(con, simulate(orders, DAYS, seed), policy))
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """A labelled market: what gains are fitted to. ``strange`` is the forest's surprise, ``truth`` has a row per order."""
+class Labelled:
+    """A labelled market. ``anomaly`` is the forest's percentile, ``truth`` has a row per order."""
 
     known: Known
     evidence: Evidence
-    strange: Floats
+    anomaly: Floats
     truth: pd.DataFrame
 
     @classmethod
-    def of(cls, policy: Policy, known: Known, truth: pd.DataFrame) -> Tuning:
+    def of(cls, policy: Policy, known: Known, truth: pd.DataFrame) -> Labelled:
         """The forest looks for strangers among orders without labels, so it is trained once."""
         scorer = Scorer(policy.detection, policy.rule)
         evidence = scorer.evidence(known.features, known.count)
         model = train(known.features, known.groups, scorer.suspicion(evidence, {}))
         assert model is not None
-        strange = surprise(model.percentile(known.features, known.groups))
-        return cls(known, evidence, np.where(evidence.own > 0, strange, 0.0), truth)
+        return cls(known, evidence, model.percentile(known.features, known.groups), truth)
 
-    def without(self, attack: str) -> Tuning:
+    def without(self, attack: str) -> Labelled:
         """The market without an attack's orders and without the sellers that did nothing else."""
         fakes = self.truth[self.truth["is_fake"]]
         others = fakes.loc[fakes["attack"] != attack, "seller_id"]
@@ -89,20 +85,26 @@ class Tuning:
         pure = self.truth["seller_id"].isin(set(mine) - set(others))
         return self._part(~(pure | (self.truth["attack"] == attack)).to_numpy(dtype=bool))
 
-    def _part(self, kept: Flags) -> Tuning:
+    def _part(self, kept: Flags) -> Labelled:
         keys = {name: codes[kept] for name, codes in self.known.keys.items()}
         evidence = replace(self.evidence, own=self.evidence.own[kept], amount=self.evidence.amount[kept])
-        return Tuning(Known({}, keys, {}), evidence, self.strange[kept], self.truth[kept])
+        return Labelled(Known({}, keys, {}), evidence, self.anomaly[kept], self.truth[kept])
 
     def inputs(self, scorer: Scorer) -> Floats:
         """What the regression sees of every order, in the order of ``gains``."""
-        features = with_neighbours(replace(self.known, features={}), scorer, self.evidence)
+        features = with_neighbours(self.known, scorer, self.evidence)
         own, alike = self.evidence.own, self.evidence.amount - self.evidence.own
+        strange = np.where(own > 0, surprise(self.anomaly), 0.0)
         lifts = [np.nan_to_num(features[name]) for name in scorer.detection.fusion.context]
-        return np.column_stack([own, np.minimum(alike, own), self.strange, *lifts])
+        return np.column_stack([own, np.minimum(alike, own), strange, *lifts])
+
+    def scores(self, scorer: Scorer) -> Floats:
+        """Scores of the orders, the evidence and the forest being what they are."""
+        features = with_neighbours(self.known, scorer, self.evidence)
+        return scorer.score(features, self.known.count, self.anomaly, self.evidence).score
 
 
-def fitted(detection: Detection, markets: Sequence[Tuning]) -> Fusion:
+def fitted(detection: Detection, markets: Sequence[Labelled]) -> Fusion:
     """The fusion with gains fitted to the markets; nothing of the policy's own gains is left in them."""
     fusion = detection.fusion
     fake = np.concatenate([market.truth["is_fake"].to_numpy(dtype=bool) for market in markets])
@@ -111,7 +113,7 @@ def fitted(detection: Detection, markets: Sequence[Tuning]) -> Fusion:
     for _ in range(ROUNDS):
         scorer = Scorer(detection.model_copy(update={"fusion": fusion}), ())
         seen = np.vstack([market.inputs(scorer) for market in markets])
-        found = LogisticRegression(max_iter=500).fit(seen, fake)
+        found = LogisticRegression(solver="newton-cholesky", tol=1e-8).fit(seen, fake)
         own, alike, strange, *lifts = np.maximum(found.coef_[0], 0.0).tolist()
         changes = {
             "intercept": float(found.intercept_[0]),
@@ -134,25 +136,18 @@ def gains(fusion: Fusion) -> dict[str, float]:
     }
 
 
-def scores(policy: Policy, known: Known, fusion: Fusion) -> Floats:
-    """Scores of a market's orders under other gains."""
-    detection = policy.detection.model_copy(update={"fusion": fusion})
-    return score_known(known, Scorer(detection, policy.rule), None)[1].score
-
-
 def compared(
-    attack: str, truths: Sequence[pd.DataFrame], policy: list[Floats], full: list[Floats], left: list[Floats]
+    attack: str, policy: Policy, markets: Sequence[Labelled], ways: dict[str, Fusion]
 ) -> dict[str, object]:
-    """One attack's recall and average precision, all markets' orders together."""
-    truth = pd.concat(truths)
+    """One attack's recall and average precision under each of the gains, all markets' orders together."""
+    truth = pd.concat([market.truth for market in markets])
     fake, mine = truth["is_fake"].to_numpy(dtype=bool), (truth["attack"] == attack).to_numpy(dtype=bool)
-    ways = {
-        name: np.concatenate(parts)
-        for name, parts in (("policy", policy), ("fitted", full), ("left out", left))
-    }
     row: dict[str, object] = {"attack": attack, "orders": int(mine.sum())}
-    row |= {f"recall, {name}": recall(score, mine, fake) for name, score in ways.items()}
-    return row | {f"AP, {name}": precision(score, mine, fake) for name, score in ways.items()}
+    for name, fusion in ways.items():
+        scorer = Scorer(policy.detection.model_copy(update={"fusion": fusion}), policy.rule)
+        score = np.concatenate([market.scores(scorer) for market in markets])
+        row |= {f"recall, {name}": recall(score, mine, fake), f"AP, {name}": precision(score, mine, fake)}
+    return row
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from benchmarks.fraudar_injection import INJECTED, by_peeling, by_surprise, inject
-from benchmarks.gains import Tuning, fitted, gains
+from benchmarks.gains import Labelled, fitted, gains
 from benchmarks.left_out import computed
 from detector.job import connect
 from detector.policy.loader import load_policy
@@ -18,9 +18,9 @@ POLICY = load_policy(None)
 
 
 @pytest.fixture(scope="module")
-def tuning() -> Tuning:
+def tuning() -> Labelled:
     with connect(2) as con:
-        return Tuning.of(POLICY, *computed(con, simulate(4000, 60, 11, fake_share=0.06), POLICY))
+        return Labelled.of(POLICY, *computed(con, simulate(4000, 60, 11, fake_share=0.06), POLICY))
 
 
 def test_an_injected_farm_stands_out_more_than_by_peeling() -> None:
@@ -40,7 +40,7 @@ def test_an_injected_farm_stands_out_more_than_by_peeling() -> None:
     assert by_cobuying > by_order
 
 
-def test_an_attack_is_taken_out_with_the_sellers_that_did_nothing_else(tuning: Tuning) -> None:
+def test_an_attack_is_taken_out_with_the_sellers_that_did_nothing_else(tuning: Labelled) -> None:
     attack = "wash_price"
     truth, left = tuning.truth, tuning.without(attack).truth
     assert (truth["attack"] == attack).any()
@@ -48,10 +48,10 @@ def test_an_attack_is_taken_out_with_the_sellers_that_did_nothing_else(tuning: T
     gone = truth.loc[~truth["order_id"].isin(left["order_id"])]
     others = set(truth.loc[truth["is_fake"] & (truth["attack"] != attack), "seller_id"])
     assert ((gone["attack"] == attack) | ~gone["seller_id"].isin(others)).all()
-    assert len(tuning.without(attack).strange) == len(left)
+    assert len(tuning.without(attack).anomaly) == len(left)
 
 
-def test_nothing_of_the_policys_gains_is_left_in_the_fitted_ones(tuning: Tuning) -> None:
+def test_nothing_of_the_policys_gains_is_left_in_the_fitted_ones(tuning: Labelled) -> None:
     detection = POLICY.detection
     other = detection.fusion.model_copy(
         update={"intercept": -1.0, "evidence_gain": 0.1, "collective_gain": 3.0, "anomaly_weight": 2.0}
