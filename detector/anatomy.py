@@ -45,7 +45,7 @@ def shared_identifiers(findings: Findings, ring_id: str) -> pd.DataFrame:
     con.register("ring_accounts", pd.DataFrame({"account_id": list(ring["buyer_ids"].iloc[0])}))
     table = con.sql("""
         WITH links AS (SELECT kind, identifier, account_id FROM identifier_links l JOIN accounts USING (account)
-                       WHERE l.account_kind = 'buyer'),
+                       WHERE is_buyer),
         mine AS (SELECT * FROM links SEMI JOIN ring_accounts USING (account_id)),
         shared AS (
             SELECT kind, identifier, count(*) AS accounts FROM mine GROUP BY ALL HAVING count(*) >= 2),

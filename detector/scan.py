@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 
 import duckdb
@@ -23,6 +25,7 @@ from detector.sellers import OrderScores, judge_sellers
 from detector.strange_sellers import StrangeSellers, compare_sellers, ranked
 from features.batch import compute_features, forget_after, read_features
 from features.neighbours import Neighbours, neighbour_keys
+from features.together import side_by_side
 from models.forest import AnomalyModel
 from models.measures import SELLER_FEATURES
 
@@ -138,7 +141,8 @@ class Known:
 def read_known(con: duckdb.DuckDBPyConnection, scorer: Scorer) -> Known:
     """Read the features that the scorer and the forests look at; the family tables must be there."""
     names = {*scorer.inputs, *(measure.name for measure in SELLER_FEATURES)}
-    return Known(read_features(con, names), neighbour_keys(con), comparable_groups(con))
+    works = (partial(read_features, names=names), neighbour_keys, comparable_groups)
+    return Known(*side_by_side(con, works))
 
 
 def score_known(
@@ -148,18 +152,21 @@ def score_known(
 
     Returns the features with the neighbours' lifts and the hallmarks, the scores, and the model that was given or trained.
     """
-    evidence = scorer.evidence(known.features, known.count)
-    features = with_neighbours(known, scorer, evidence)
+    with ThreadPoolExecutor(1) as aside:
+        found = aside.submit(Neighbours, known.keys)
+        evidence = scorer.evidence(known.features, known.count)
+        features = with_neighbours(known, scorer, evidence, found.result())
     model = model or train(features, known.groups, scorer.suspicion(evidence, features))
     anomaly = None if model is None else model.percentile(features, known.groups, nthread=THREADS)
     scores = scorer.score(features, known.count, anomaly, evidence)
     return features | scorer.hallmarks(scores, known.keys), scores, model
 
 
-def with_neighbours(known: Known, scorer: Scorer, evidence: Evidence) -> dict[str, Floats]:
+def with_neighbours(
+    known: Known, scorer: Scorer, evidence: Evidence, neighbours: Neighbours
+) -> dict[str, Floats]:
     """The features with the neighbours' lifts, as suspicion travels from each order's own evidence."""
     features = dict(known.features)
-    neighbours = Neighbours(known.keys)
     for _ in range(NEIGHBOUR_ROUNDS):
         features |= neighbours.features(scorer.suspicion(evidence, features))
     return features

@@ -36,19 +36,17 @@ _PEOPLE = (
     Family("related accounts", "f_related", related.compute, related.FEATURES),
 )
 _PARCELS = Family("tracking", "f_tracking", tracking.compute, tracking.FEATURES)
-_BUYING = (
+_TRADE = (
+    Family("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
     Family("repeat buying", "f_repeat", repeat.compute, repeat.FEATURES),
+    Family("graph", "f_graph", graph.compute, graph.FEATURES),
+    Family("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
     Family("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
 )
-_TRADE = (
-    Family("graph", "f_graph", graph.compute, graph.FEATURES),
-    Family("reviews", "f_reviews", reviews.compute, reviews.FEATURES),
-    Family("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
-)
-"""These, ``_PARCELS`` and ``_BUYING`` need people only, so two threads share them: each uses one core for long."""
+"""These and ``_PARCELS`` need people only, so two threads share them: each uses one core for long. Longest first."""
 
 _SHOPS = (Family("habits", "f_habits", habits.compute, habits.FEATURES),)
-_FAMILIES = (*_PEOPLE, _PARCELS, *_BUYING, *_TRADE, *_SHOPS)
+_FAMILIES = (*_PEOPLE, _PARCELS, *_TRADE, *_SHOPS)
 _SURVEY = "parcels"
 STAGES: tuple[str, ...] = (_SURVEY, *(family.stage for family in _FAMILIES))
 """Names of the stages of ``compute_features``, in order."""
@@ -88,12 +86,11 @@ def compute_features(
         Called with each name of ``STAGES``; the context it returns spans the stage. Two stages may run at
         once, in two threads.
     """
-    create_main_product(con)
     compute = partial(_compute, as_of, stage)
-    parcels, _ = side_by_side(con, [partial(_survey, stage), partial(compute, _PEOPLE)])
+    parcels, *_ = side_by_side(con, [partial(_survey, stage), partial(compute, _PEOPLE), create_main_product])
     tracked = replace(_PARCELS, compute=partial(tracking.compute, surveyed=parcels))
     del parcels  # the largest thing in memory, wanted by ``tracked`` alone
-    side_by_side(con, [partial(compute, (tracked, *_BUYING)), partial(compute, _TRADE)])
+    side_by_side(con, [partial(compute, (family,)) for family in (tracked, *_TRADE)])
     compute(_SHOPS, con)
 
 

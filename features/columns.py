@@ -88,16 +88,27 @@ def group_codes(*keys: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> Codes:
 _SMALL = 2**31
 """Codes below it may be multiplied by others and still be whole numbers of 64 bits."""
 
+_DENSE = 2
+"""Whole numbers up to so many times their count are quicker counted than hashed."""
+
 
 def _codes_below(key: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[Any], int]:
     """Whole numbers from 0 that tell the key's values apart, and a number above them all."""
-    counted = isinstance(key, np.ndarray) and np.issubdtype(key.dtype, np.integer)
-    counted = counted and key.min(initial=0) >= 0 and key.max(initial=0) <= _SMALL
-    codes = key if counted else _encode(key)
+    codes = key if isinstance(key, np.ndarray) and _counts(key, _SMALL) else _encode(key)
     return codes, int(codes.max(initial=0)) + 1
 
 
+def _counts(key: npt.NDArray[Any], highest: int) -> bool:
+    """Whether the key has only whole numbers from 0 to the highest."""
+    return bool(
+        np.issubdtype(key.dtype, np.integer) and key.min(initial=0) >= 0 and key.max(initial=0) <= highest
+    )
+
+
 def _encode(key: npt.NDArray[Any] | pa.Array | pa.ChunkedArray) -> Codes:
+    if isinstance(key, np.ndarray) and _counts(key, _DENSE * len(key)):
+        used = np.bincount(key) > 0
+        return (np.cumsum(used, dtype=np.int32) - 1)[key]
     array = pa.array(key) if isinstance(key, np.ndarray) else key
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()

@@ -69,15 +69,16 @@ _FROM_ACCOUNTS = {"phone": "phone_key(v)", "email": "email_key(v)", "address": "
 
 
 def create_links(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identifier_links(account, account_kind, kind, identifier)``, one distinct row per link.
+    """Create ``identifier_links(account, is_buyer, kind, identifier)``, one distinct row per link.
 
     ``account`` is the 64-bit hash of the account's kind and id, ``identifier`` that of the normalised value:
-    millions of links are compared as integers. ``accounts(account, account_kind, account_id)`` names them.
+    millions of links are compared as integers. ``kind`` is an ENUM of ``KIND_STRENGTH``'s kinds.
+    ``accounts(account, account_kind, account_id)`` names the accounts.
     """
     con.execute(f"""
         CREATE OR REPLACE TABLE identifier_links AS
         WITH used AS MATERIALIZED ({" UNION ALL ".join(_branches())})
-        SELECT account, any_value(account_kind) AS account_kind, any_value(kind) AS kind, identifier
+        SELECT account, any_value(is_buyer) AS is_buyer, any_value(kind) AS kind, identifier
         FROM used WHERE identifier IS NOT NULL GROUP BY account, identifier;
         CREATE OR REPLACE TABLE accounts AS
         SELECT hash('buyer', buyer_id) AS account, 'buyer' AS account_kind, buyer_id AS account_id
@@ -89,16 +90,17 @@ def create_links(con: duckdb.DuckDBPyConnection) -> None:
 
 def _branches() -> Iterator[str]:
     """One SELECT per kind and source; a value that is not known has a null identifier."""
+    kinds = f"ENUM{tuple(KIND_STRENGTH)}"
     for kind, value in _FROM_ORDERS.items():
         rows = "(SELECT DISTINCT buyer_id, ship_to_address, ship_to_postcode FROM orders)"
         yield f"""
-            SELECT hash('buyer', buyer_id) AS account, 'buyer' AS account_kind, '{kind}' AS kind,
+            SELECT hash('buyer', buyer_id) AS account, true AS is_buyer, '{kind}'::{kinds} AS kind,
                    CASE WHEN value IS NOT NULL THEN hash('{kind}', value) END AS identifier
             FROM (SELECT buyer_id, {value} AS value FROM {rows if kind == "address" else "orders"})
         """
     for kind in KIND_STRENGTH:
         yield f"""
-            SELECT hash(account_kind, account_id), account_kind, '{kind}',
+            SELECT hash(account_kind, account_id), account_kind = 'buyer', '{kind}'::{kinds},
                    CASE WHEN value IS NOT NULL THEN hash('{kind}', value) END
             FROM (SELECT account_kind, account_id, {_FROM_ACCOUNTS.get(kind, "known(v)")} AS value FROM (
                 SELECT *, identifier_value AS v FROM account_identifiers WHERE identifier_kind = '{kind}'))

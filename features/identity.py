@@ -142,9 +142,9 @@ def _judge_identifiers(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"""
         CREATE OR REPLACE TABLE shared_users AS
         SELECT kind, identifier, account_id AS buyer_id FROM identifier_links JOIN accounts USING (account)
-        JOIN (SELECT identifier FROM identifier_links WHERE account_kind = 'buyer' GROUP BY identifier
+        JOIN (SELECT identifier FROM identifier_links WHERE is_buyer GROUP BY identifier
               HAVING count(*) BETWEEN 2 AND {MAX_USERS}) USING (identifier)
-        WHERE accounts.account_kind = 'buyer';
+        WHERE is_buyer;
         CREATE OR REPLACE TABLE identifier_sellers AS
         SELECT kind, identifier, seller_id, min(country) AS country, count(*) AS accounts
         FROM shared_users JOIN account_sellers USING (buyer_id) JOIN buyer_country USING (buyer_id)

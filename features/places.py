@@ -29,6 +29,7 @@ NEAR = 0.5
 _TAIL = re.compile(
     r"(city|shi|sheng|province|state|prefecture|municipality|metropolitan|district|county|region|kota|市|省|自治区)$"
 )
+_SIGNS = re.compile(r"[\W_]+")
 _INNOCENT_SIGNER = re.compile(
     r"\b(neighbou?rs?|reception(ist)?|front ?desk|concierge|lockers?|mail ?(box|room)|porter|doorman|guard"
     r"|security|office|counter|(front )?door|porch|safe ?place|garage|garden|shed|letter ?box|pick.?up"
@@ -44,12 +45,11 @@ _INNOCENT_SIGNER = re.compile(
 
 def _plain(text: str) -> str:
     """Letters and digits only, without case and accents."""
-    spread = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in spread if letter.isalnum())
+    return _SIGNS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
-def _unknown(*texts: str | None) -> bool:
-    return any(not text or "*" in text for text in texts)
+def _unknown(a: str | None, b: str | None) -> bool:
+    return not a or not b or "*" in a or "*" in b
 
 
 @lru_cache(maxsize=100_000)

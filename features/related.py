@@ -89,16 +89,16 @@ def _related_accounts(con: duckdb.DuckDBPyConnection) -> None:
     strength = " ".join(f"WHEN '{kind}' THEN {value}" for kind, value in KIND_STRENGTH.items())
     con.execute(f"""
         CREATE OR REPLACE TABLE rare_links AS
-        SELECT l.account_kind, a.account_id, kind, identifier, degree FROM identifier_links l
+        SELECT a.account_kind, a.account_id, kind, identifier, degree FROM identifier_links l
         JOIN (SELECT identifier, count(*) AS degree FROM identifier_links GROUP BY identifier
               HAVING count(*) BETWEEN 2 AND {MAX_DEGREE}
-                 AND count(*) FILTER (account_kind <> 'buyer') > 0) USING (identifier)
+                 AND count(*) FILTER (NOT is_buyer) > 0) USING (identifier)
         JOIN accounts a USING (account);
         CREATE OR REPLACE TABLE related_accounts AS
         SELECT a.account_kind AS kind_a, a.account_id AS id_a, b.account_kind AS kind_b, b.account_id AS id_b,
                round(1 - product(1 - least(0.99, CASE a.kind {strength} ELSE 0.2 END
                    / log2(greatest(2, a.degree)))), 9) AS strength,
-               string_agg(DISTINCT a.kind, ', ' ORDER BY a.kind) AS via
+               string_agg(DISTINCT a.kind::VARCHAR, ', ' ORDER BY a.kind::VARCHAR) AS via
         FROM rare_links a JOIN rare_links b USING (kind, identifier)
         WHERE (a.account_kind, a.account_id) <> (b.account_kind, b.account_id)
           AND NOT (a.account_kind = 'buyer' AND b.account_kind = 'buyer')
@@ -150,7 +150,8 @@ def _features(con: duckdb.DuckDBPyConnection) -> None:
         WITH seller_sum AS (
             SELECT seller_id, sum(orders) AS orders FROM tied_sales WHERE strength >= 0.4 GROUP BY ALL),
         any_seller AS (
-            SELECT count(*) > 0 AS known FROM identifier_links WHERE account_kind = 'seller')
+            SELECT count(*) > 0 AS known FROM identifier_links JOIN accounts USING (account)
+            WHERE NOT is_buyer AND account_kind = 'seller')
         SELECT o.o,
                CASE WHEN known THEN coalesce(t.strength, 0) END::DOUBLE AS seller_link_strength,
                CASE WHEN known THEN coalesce(m.orders, 0) END::DOUBLE AS seller_linked_orders,

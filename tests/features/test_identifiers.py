@@ -166,7 +166,7 @@ def test_an_account_s_identifier_equals_the_order_s(kind: str, value: str, order
     create_macros(con)
     create_links(con)
     found = con.execute(
-        "SELECT identifier, count(DISTINCT account_kind) FROM identifier_links WHERE kind = ? GROUP BY ALL",
+        "SELECT identifier, count(DISTINCT is_buyer) FROM identifier_links WHERE kind = ? GROUP BY ALL",
         [kind],
     ).fetchall()
     assert [users for _, users in found] == [2]
