@@ -11,7 +11,6 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from detector.contract import INPUT_TABLES
 from detector.errors import InputError
@@ -24,6 +23,7 @@ from detector.progress import Stages
 from detector.report.data import ReportData
 from detector.results import (
     clauses_not_judged,
+    order_facts,
     order_reasons,
     orders_table,
     rings_table,
@@ -206,12 +206,7 @@ def _report(
     reasons: Mapping[int, list[Reason]],
     manifest: dict[str, object],
 ) -> ReportData:
-    facts = (
-        scan.con.sql("SELECT created_at, currency, total_minor FROM orders ORDER BY o")
-        .to_arrow_table()
-        .take(pa.array(scan.rows))
-        .to_pandas()
-    )
+    facts = order_facts(scan, "created_at", "currency", "total_minor").to_pandas()
     orders = pd.concat([frames["orders"], facts], axis=1)
     top = frames["rings"].head(TOP_RINGS)["ring_id"]
     edges = orders[orders["ring_id"].isin(top)].groupby(["ring_id", "buyer_id", "seller_id"], as_index=False)

@@ -15,9 +15,11 @@ from detector.contract import CLAUSES
 from detector.scan import Scan
 from detector.scoring import ALLOW, Reason, Scorer
 from features.catalog import CATALOG, missing_inputs
+from features.columns import ordered
 
 __all__ = [
     "clauses_not_judged",
+    "order_facts",
     "orders_table",
     "rings_table",
     "sellers_table",
@@ -44,14 +46,7 @@ def order_reasons(scan: Scan, scorer: Scorer, explain_from: float) -> dict[int, 
 def orders_table(scan: Scan, reasons: Mapping[int, list[Reason]]) -> pa.Table:
     """``orders.parquet``: one row per scored order, in canonical order."""
     scores, rows = scan.scores, scan.rows
-    ids = (
-        scan.con.sql("""
-        SELECT o.o, order_id, seller_id, buyer_id, r.ring_id FROM orders o LEFT JOIN order_ring r USING (o)
-        ORDER BY o.o
-    """)
-        .to_arrow_table()
-        .take(pa.array(rows))
-    )
+    ids = order_facts(scan, "order_id", "seller_id", "buyer_id")
     clauses = {f"clause_{c}": _rounded(scores.evidence.clauses[c][rows]) for c in CLAUSES}
     return pa.table(
         {
@@ -64,9 +59,23 @@ def orders_table(scan: Scan, reasons: Mapping[int, list[Reason]]) -> pa.Table:
             "rule_score": _rounded(scores.rule_score[rows]),
             **clauses,
             "reasons": _listed(rows, reasons),
-            "ring_id": ids["ring_id"],
+            "ring_id": _ring_ids(scan),
         }
     )
+
+
+def order_facts(scan: Scan, *columns: str) -> pa.Table:
+    """Those columns of ``orders`` for the scored orders, in canonical order."""
+    table = ordered(scan.con.sql(f"SELECT o, {', '.join(columns)} FROM orders").to_arrow_table())
+    return table if len(scan.rows) == len(table) else table.take(pa.array(scan.rows))
+
+
+def _ring_ids(scan: Scan) -> pa.ChunkedArray:
+    rings = scan.con.sql("SELECT o, ring_id FROM order_ring").to_arrow_table()
+    place = np.full(len(scan.scores.score), -1)
+    place[rings["o"].to_numpy()] = np.arange(len(rings))
+    of = place[scan.rows]
+    return rings["ring_id"].take(pa.array(of, mask=of < 0))
 
 
 def _listed(rows: np.ndarray, reasons: Mapping[int, list[Reason]]) -> pa.ListArray:
@@ -112,9 +121,10 @@ def _pairs(column: Any) -> list[list[tuple[str, int]]]:
 def _seller_reasons(scan: Scan, reasons: Mapping[int, list[Reason]]) -> dict[str, list[dict[str, object]]]:
     """Each seller's most frequent reasons: how many of its suspected orders, and one example's sentence."""
     suspected = [o for o in reasons if scan.scores.decision[o] != ALLOW]
-    sellers = scan.con.sql("SELECT seller_id FROM orders ORDER BY o").to_arrow_table()["seller_id"]
+    sellers = order_facts(scan, "seller_id")["seller_id"]
+    places = pa.array(np.searchsorted(scan.rows, suspected))
     counts: dict[str, dict[str, tuple[int, Reason]]] = {}
-    for o, seller in zip(suspected, sellers.take(pa.array(suspected, pa.int64())).to_pylist(), strict=True):
+    for o, seller in zip(suspected, sellers.take(places).to_pylist(), strict=True):
         mine = counts.setdefault(seller, {})
         for reason in reasons[o]:
             mine[reason.code] = (

@@ -21,7 +21,7 @@ from detector.recorded import SELLER_SIZE, snapshot_features
 from detector.scan import Scan
 from detector.scoring import Scorer
 from features.catalog import CATALOG
-from features.columns import Codes, group_codes, ordered
+from features.columns import Codes, Rows, group_codes, ordered
 from features.keys import DERIVED, IDENTITY, lookup_key
 
 __all__ = ["FOLDER", "RING_PAIRS", "create_lookup_keys", "groups_of", "last_known", "write_snapshot"]
@@ -61,9 +61,9 @@ def write_snapshot(scan: Scan, scorer: Scorer, folder: Path) -> None:
 
 
 def create_lookup_keys(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``lookup_keys``: every order's key columns. Expects ``main_product`` and ``order_point``."""
+    """Create the view ``lookup_keys``: every order's key columns. Expects ``main_product`` and ``order_point``."""
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE lookup_keys AS
+        CREATE OR REPLACE TEMP VIEW lookup_keys AS
         SELECT o, {", ".join(_KEY_COLUMNS)}
         FROM orders o LEFT JOIN main_product USING (o) LEFT JOIN order_point USING (o)
     """)
@@ -72,22 +72,14 @@ def create_lookup_keys(con: duckdb.DuckDBPyConnection) -> None:
 def last_known(
     con: duckdb.DuckDBPyConnection, columns: Mapping[str, Floats]
 ) -> Iterable[tuple[tuple[str, ...], pa.Table]]:
-    """Per look-up key a table: the key's columns (``order_id`` in place of identifiers) and its last values.
-
-    A key is told apart by the 64-bit hash of its columns; its row stands where its first order does.
-    """
-    hashes = ", ".join(
-        f"CASE WHEN {part} IS NOT NULL THEN hash({part}) END AS {part}" for part in _KEY_COLUMNS[1:]
-    )
-    hashed = ordered(con.sql(f"SELECT o, {hashes} FROM lookup_keys").to_arrow_table())
-    known = {part: hashed[part].is_valid().to_numpy() for part in hashed.column_names}
-    codes = {part: group_codes(hashed[part]) for part in hashed.column_names}
-    known["order_id"], codes["order_id"] = np.ones(len(hashed), bool), np.arange(len(hashed), dtype=np.int32)
+    """Per look-up key a table: the key's columns (``order_id`` in place of identifiers) and its last values."""
+    known, codes = _codes(con)
     named = ", ".join(part for part in _KEY_COLUMNS if part not in IDENTITY)
     texts = ordered(con.sql(f"SELECT o, {named} FROM lookup_keys").to_arrow_table())
     for key, names in groups_of(columns).items():
+        alone = key == _ORDER  # an order is the last of its key
         rows = np.flatnonzero(np.logical_and.reduce([known[part] for part in key]))
-        group = group_codes(*(codes[part][rows] for part in key))
+        group = rows if alone else group_codes(*(codes[part][rows] for part in key))
         of = np.zeros(int(group.max(initial=-1)) + 1, np.int64)
         of[group] = rows  # the last order of each key
         told = [part for part in key if part not in IDENTITY]
@@ -95,14 +87,34 @@ def last_known(
         found = {part: texts[part].take(pa.array(of)) for part in parts}
         some = np.zeros(len(of), dtype=bool)
         for name in names:
-            last = _last(columns[name][rows], group)
+            last = columns[name] if alone else _last(columns[name][rows], group)
             some |= ~np.isnan(last)
             found[name] = pa.array(last, from_pandas=True)
         table = pa.table(found)
         yield key, table if some.all() else table.filter(pa.array(some))
 
 
-def _last(values: Floats, group: Codes) -> Floats:
+_ORDER = ("order_id",)
+
+
+def _codes(
+    con: duckdb.DuckDBPyConnection,
+) -> tuple[dict[str, NDArray[np.bool_]], dict[str, Codes]]:
+    """Of every order whether it has each key column, and, but for its own id, codes that tell values apart.
+
+    They are told apart by their 64-bit hashes.
+    """
+    hashes = ", ".join(
+        f"CASE WHEN {part} IS NOT NULL THEN hash({part}) END AS {part}" for part in _KEY_COLUMNS[1:]
+    )
+    hashed = ordered(con.sql(f"SELECT o, {hashes} FROM lookup_keys").to_arrow_table())
+    known = {part: hashed[part].is_valid().to_numpy() for part in hashed.column_names}
+    codes = {part: group_codes(hashed[part]) for part in hashed.column_names}
+    known["order_id"] = np.ones(len(hashed), bool)
+    return known, codes
+
+
+def _last(values: Floats, group: Codes | Rows) -> Floats:
     """The last known value of each group, NaN where none is."""
     last = np.full(int(group.max(initial=-1)) + 1, np.nan)
     known = np.flatnonzero(~np.isnan(values))
