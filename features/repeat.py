@@ -101,37 +101,48 @@ _GROUPS = {
 
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Create ``f_repeat``."""
-    for name, (group, population) in _GROUPS.items():
-        _focus(con, name, group, population)
+    _shopping(con)
+    for name in _GROUPS:
+        _focus(con, name)
     _pairs(con)
     _products(con)
     con.execute("""
         CREATE OR REPLACE TABLE f_repeat AS
-        SELECT o.o, CASE WHEN b.registered_at <= o.created_at
-                    THEN epoch(o.created_at - b.registered_at) / 86400 END AS buyer_age_days,
+        SELECT s.o, CASE WHEN registered_at <= created_at
+                    THEN epoch(created_at - registered_at) / 86400 END AS buyer_age_days,
                c.focus AS cohort_focus, n.focus AS network_focus, p.focus AS postcode_focus,
                r.orders::DOUBLE AS pair_orders, i.orders::DOUBLE AS same_product_orders,
                i.excess AS same_product_excess, r.gap_hours AS pair_gap_hours
-        FROM orders o LEFT JOIN buyers b USING (buyer_id) JOIN buyer_entity e USING (buyer_id)
-        JOIN pair_stats r ON r.entity_id = hash(e.entity_id) AND r.seller_id = hash(o.seller_id)
+        FROM shopping s JOIN pair_stats r USING (entity_id, seller_id)
         LEFT JOIN cohort_focus c USING (o) LEFT JOIN network_focus n USING (o)
         LEFT JOIN postcode_focus p USING (o) LEFT JOIN product_repeats i USING (o);
         DROP TABLE cohort_focus; DROP TABLE network_focus; DROP TABLE postcode_focus;
-        DROP TABLE pair_stats; DROP TABLE product_repeats
+        DROP TABLE pair_stats; DROP TABLE product_repeats; DROP TABLE shopping
     """)
 
 
-def _focus(con: duckdb.DuckDBPyConnection, name: str, group: str, population: str) -> None:
+def _shopping(con: duckdb.DuckDBPyConnection) -> None:
+    """``shopping``: every order's entity, seller and groups, told apart by 64-bit hashes, and its times."""
+    groups = ", ".join(
+        f"CASE WHEN {group} IS NOT NULL THEN hash({group}) END AS {name}_group, "
+        f"hash(coalesce({population}, '')) AS {name}_population"
+        for name, (group, population) in _GROUPS.items()
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE shopping AS
+        SELECT o.o, o.order_id, hash(e.entity_id) AS entity_id, hash(o.seller_id) AS seller_id, o.created_at,
+               registered_at, {groups}
+        FROM orders o JOIN buyer_entity e USING (buyer_id) LEFT JOIN buyers b USING (buyer_id)
+    """)
+
+
+def _focus(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Table ``name(o, focus)``: entities of the group at the seller, the order's own left out of the count."""
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE grouped AS
-        SELECT o.o, hash(e.entity_id) AS entity_id, hash(o.seller_id) AS seller_id,
-               CASE WHEN {group} IS NOT NULL THEN hash({group}) END AS member_of,
-               hash(coalesce({population}, '')) AS population
-        FROM orders o JOIN buyer_entity e USING (buyer_id) LEFT JOIN buyers b USING (buyer_id);
         CREATE OR REPLACE TEMP TABLE {name} AS
-        WITH visits AS (SELECT DISTINCT entity_id, seller_id, member_of, population FROM grouped
-                        WHERE member_of IS NOT NULL),
+        WITH grouped AS (SELECT o, entity_id, seller_id, {name}_group AS member_of, {name}_population AS population
+                         FROM shopping WHERE {name}_group IS NOT NULL),
+        visits AS (SELECT DISTINCT entity_id, seller_id, member_of, population FROM grouped),
         cell AS (SELECT seller_id, member_of, count(*) AS found FROM visits GROUP BY ALL),
         seller AS (SELECT seller_id, population, count(*) AS size FROM visits GROUP BY ALL),
         grp AS (SELECT member_of, population, count(*) AS size FROM visits GROUP BY ALL),
@@ -141,8 +152,7 @@ def _focus(con: duckdb.DuckDBPyConnection, name: str, group: str, population: st
                 AS focus
         FROM grouped g JOIN cell c USING (seller_id, member_of) JOIN seller s USING (seller_id, population)
         JOIN grp p USING (member_of, population) JOIN market m USING (population),
-        LATERAL (SELECT greatest((s.size - 1.0) * (p.size - c.found + 1) / m.size, 1e-3) AS expected);
-        DROP TABLE grouped
+        LATERAL (SELECT greatest((s.size - 1.0) * (p.size - c.found + 1) / m.size, 1e-3) AS expected)
     """)
 
 
@@ -151,9 +161,7 @@ def _pairs(con: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE pair_stats AS
         SELECT entity_id, seller_id, count(*) AS orders, median(gap) AS gap_hours FROM (
             SELECT entity_id, seller_id, epoch(created_at - lag(created_at) OVER (
-                PARTITION BY entity_id, seller_id ORDER BY o)) / 3600 AS gap
-            FROM (SELECT o, created_at, hash(entity_id) AS entity_id, hash(seller_id) AS seller_id
-                  FROM orders JOIN buyer_entity USING (buyer_id))) GROUP BY ALL
+                PARTITION BY entity_id, seller_id ORDER BY o)) / 3600 AS gap FROM shopping) GROUP BY ALL
     """)
 
 
@@ -161,9 +169,8 @@ def _products(con: duckdb.DuckDBPyConnection) -> None:
     """How often the entity bought this order's products in other orders, against the category's habit."""
     con.execute("""
         CREATE OR REPLACE TEMP TABLE bought AS
-        SELECT o.o, hash(e.entity_id) AS entity_id, hash(i.product_id) AS product_id
-        FROM order_items i JOIN orders o USING (order_id) JOIN buyer_entity e USING (buyer_id)
-        WHERE i.product_id IS NOT NULL GROUP BY ALL;
+        SELECT DISTINCT o, entity_id, hash(product_id) AS product_id
+        FROM order_items JOIN shopping USING (order_id) WHERE product_id IS NOT NULL;
         CREATE OR REPLACE TEMP TABLE product_repeats AS
         WITH counted AS (
             SELECT entity_id, b.product_id, any_value(coalesce(category, '')) AS category, count(*) AS orders
