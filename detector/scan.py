@@ -106,20 +106,22 @@ def run(
     with stage("scores"):
         known = read_known(con, scorer)
         features, scores, model = score_known(known, scorer, models.get(ORDERS_MODEL))
-    with stage("rings and sellers"):
-        find_rings(con, scores.score, scores.decision != ALLOW)
-        rows = _rows(con, since)
-        verdict = policy.detection.seller
-        sellers = judge_sellers(con, order_scores(rows, known, features, scores), verdict)
-        strange = compare_sellers(
-            con,
+    with stage("rings and sellers"), con.cursor() as own, ThreadPoolExecutor(1) as aside:
+        verdict, suspected = policy.detection.seller, scores.decision != ALLOW
+        compared = aside.submit(
+            compare_sellers,
+            own,
             known.keys["seller"],
             features,
             known.groups,
-            scores.decision != ALLOW,
+            suspected,
             verdict.anomaly_weight,
             models.get(SELLERS_MODEL),
         )
+        find_rings(con, scores.score, suspected)
+        rows = _rows(con, since)
+        sellers = judge_sellers(con, order_scores(rows, known, features, scores), verdict)
+        strange = compared.result()
         sellers = ranked(sellers, strange)
     size = known.groups["seller_size"]
     return Scan(con, as_of, rows, features, scores, sellers, model, strange, size, _window(con))

@@ -162,7 +162,8 @@ class Scorer:
         fired = np.full((len(self.rules), count), ABSTAINED, dtype=np.int8)
         for position, condition in enumerate(self.conditions):
             if position not in self._mute or not known.keys().isdisjoint(condition.names):
-                fired[position] = np.nan_to_num(condition.evaluate(known), nan=ABSTAINED)
+                truth = condition.evaluate(known)
+                fired[position] = np.where(np.isnan(truth), ABSTAINED, truth)
         return fired
 
     def _each(self, features: Features, count: int) -> Hits:
