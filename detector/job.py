@@ -34,13 +34,13 @@ from detector.scan import Scan, last_instant, run
 from detector.scoring import ALLOW, Reason, Scorer
 from detector.snapshot import FOLDER as SNAPSHOT
 from detector.snapshot import write_snapshot
-from features.batch import STAGES, drop_features
+from features.batch import STAGES
 from models.bundle import Bundle
 
 __all__ = ["Job", "Outcome", "plan", "run_job", "train_job"]
 
 TRACKING_CLAUSES = ("tracking_mismatch", "invalid_tracking")
-ENGINE_MB = 1500
+ENGINE_MB = 1700
 """Memory of the engine per million orders, at least once."""
 
 TOP_RINGS = 30
@@ -128,8 +128,8 @@ def run_job(job: Job, policy: Policy, stages: Stages, bundle: Bundle | None = No
             since=job.day,
             stage=lambda name: stages.stage(name, orders),
             models={} if bundle is None else bundle.models,
+            keep_features=False,
         )
-        drop_features(con)  # writing needs room
         with stages.stage("write", len(scan.rows)), con.cursor() as own, ThreadPoolExecutor(1) as aside:
             snapshot = aside.submit(write_snapshot, replace(scan, con=own), scorer, folder / SNAPSHOT)
             outcome = _write(folder, scan, scorer, policy, ingested, stages, bundle)

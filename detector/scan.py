@@ -23,7 +23,7 @@ from detector.rings import find_rings
 from detector.scoring import ALLOW, Evidence, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
 from detector.strange_sellers import StrangeSellers, compare_sellers, ranked
-from features.batch import compute_features, forget_after, read_features
+from features.batch import compute_features, drop_features, forget_after, read_features
 from features.neighbours import Neighbours, neighbour_keys
 from features.together import side_by_side
 from models.forest import AnomalyModel
@@ -88,6 +88,7 @@ def run(
     since: datetime | None,
     stage: Stage,
     models: Mapping[str, AnomalyModel] = MappingProxyType({}),
+    keep_features: bool = True,
 ) -> Scan:
     """Compute features, score, judge sellers and find rings.
 
@@ -99,12 +100,16 @@ def run(
         Report the orders from this instant on; everything before it is history. None reports every order.
     as_of
         Nothing from this instant on is known.
+    keep_features
+        False drops the families' tables once they are read, to make room.
     """
     con = ingested.con
     forget_after(con, as_of)
     compute_features(con, as_of, stage)
     with stage("scores"):
         known = read_known(con, scorer)
+        if not keep_features:
+            drop_features(con)
         features, scores, model = score_known(known, scorer, models.get(ORDERS_MODEL))
     with stage("rings and sellers"), con.cursor() as own, ThreadPoolExecutor(1) as aside:
         verdict, suspected = policy.detection.seller, scores.decision != ALLOW

@@ -60,7 +60,7 @@ def seller_figures(
                 mine, values = seller[rows][known], strange[known, at]
                 told[at] += np.bincount(mine, minlength=sellers)
                 total[at] += np.bincount(mine, values, sellers)
-                squares[at] += values @ values
+                squares[at] += np.square(values).sum()
     return {measure.name: _excess(told[at], total[at], squares[at]) for at, measure in enumerate(measures)}
 
 
