@@ -28,6 +28,7 @@ from detector.scan import Known, with_neighbours
 from detector.scoring import Evidence, Scorer
 from detector.simulate.attacks.registry import CLAUSE_OF
 from detector.simulate.market import simulate
+from features.neighbours import Neighbours
 from models.calibration import surprise
 
 TUNING, REPORT = (101, 102, 103, 104), (401, 402)
@@ -92,7 +93,7 @@ class Labelled:
 
     def inputs(self, scorer: Scorer) -> Floats:
         """What the regression sees of every order, in the order of ``gains``."""
-        features = with_neighbours(self.known, scorer, self.evidence)
+        features = with_neighbours(self.known, scorer, self.evidence, Neighbours(self.known.keys))
         own, alike = self.evidence.own, self.evidence.amount - self.evidence.own
         strange = np.where(own > 0, surprise(self.anomaly), 0.0)
         lifts = [np.nan_to_num(features[name]) for name in scorer.detection.fusion.context]
@@ -100,7 +101,7 @@ class Labelled:
 
     def scores(self, scorer: Scorer) -> Floats:
         """Scores of the orders, the evidence and the forest being what they are."""
-        features = with_neighbours(self.known, scorer, self.evidence)
+        features = with_neighbours(self.known, scorer, self.evidence, Neighbours(self.known.keys))
         return scorer.score(features, self.known.count, self.anomaly, self.evidence).score
 
 
