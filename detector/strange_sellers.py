@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.anomaly import SEED
 from detector.scoring import Reason
 from features.catalog import CATALOG
-from models.calibration import surprise
+from models.calibration import RAREST, surprise
 from models.errors import TrainingError
 from models.forest import AnomalyModel
 from models.measures import SELLER_FEATURES
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 CODE = "SELLER_UNUSUAL"
-"""Reason code of a seller that is stranger than nearly all of its size."""
+"""Reason code of a suspected seller that is stranger than nearly all others."""
 
 TOLD_FROM = 0.99
 """Percentile from which a suspected seller is told what is strange about it."""
@@ -71,10 +71,10 @@ class StrangeSellers:
 
     def _reason(self, row: int, names: list[str]) -> Reason:
         figures = ", ".join(f"{name} ({self.figures[name][row]:.1f})" for name in names)
+        rank = min(float(self.percentile[row]), 1.0 - RAREST)
         message = (
-            f"The shop's orders taken together are stranger than those of {self.percentile[row]:.1%} of "
-            "unsuspected shops of its size. Furthest above comparable orders, in standard errors: "
-            f"{figures}."
+            f"The shop's orders taken together are stranger than those of {rank:.2%} of unsuspected shops. "
+            f"What makes them so, in standard errors above comparable orders: {figures}."
         )
         weight = -float(np.expm1(-self.lift[row]))
         clause = CATALOG[names[0]].clause or WHO_BUYS
