@@ -1,4 +1,4 @@
-"""Rules are data: a small expression over catalog features, compiled to numpy.
+"""Rules are data: a small expression over catalog features, compiled to Python over arrays and over numbers.
 
 The language: comparisons, ``and`` / ``or`` / ``not``, arithmetic, ``in (…)``, ``is null`` / ``is not null``,
 ``min(a, b)``, ``max(a, b)``, numbers, and the names of catalog features. Logic is three-valued (Kleene): what
@@ -11,9 +11,8 @@ from __future__ import annotations
 import ast
 import difflib
 import math
-import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
@@ -23,21 +22,14 @@ from numpy.typing import NDArray
 
 from detector.errors import PolicyError
 
-__all__ = ["Expression", "RuleSyntaxError", "compile_expression"]
+__all__ = ["Expression", "RuleSyntaxError", "compile_expression", "evaluate_row"]
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
-Row = Mapping[str, float]
-Reading = Callable[[Mapping[str, Any]], Any]
-"""What a part of a rule is of given features: of columns an array, of one order's features a number."""
 
 
-def _related(relation: Callable[[Any, Any], Any], left: Floats, right: Floats) -> Floats:
-    return np.where(np.isnan(left) | np.isnan(right), 0.5, relation(left, right))
-
-
-def _related_ones(relation: Callable[[Any, Any], Any], left: float, right: float) -> float:
-    return 0.5 if left != left or right != right else 1.0 if relation(left, right) else 0.0
+def _related(holds: Any, left: Any, right: Any) -> Floats:
+    return np.where(np.isnan(left) | np.isnan(right), 0.5, holds)
 
 
 def _propagating(choose: Callable[[float, float], float], left: float, right: float) -> float:
@@ -46,56 +38,56 @@ def _propagating(choose: Callable[[float, float], float], left: float, right: fl
 
 @dataclass(frozen=True, slots=True)
 class _Algebra:
-    """What rules are computed with: arrays for many orders, plain numbers for a few. Both say the same.
+    """How a rule is written in Python: with arrays for many orders, with plain numbers for one. Both say the same.
 
     Truth is Kleene's as numbers, so that and is the smallest and or the largest: 0 false, ½ unknown, 1 true.
     """
 
-    number: Callable[[float], Any]
-    null: Any
-    divide: Callable[[Any, Any], Any]
-    functions: Mapping[str, Callable[[Any, Any], Any]]
-    related: Callable[[Callable[[Any, Any], Any], Any, Any], Any]
-    is_null: Callable[[Any], Any]
-    both: Callable[[Any, Any], Any]
-    either: Callable[[Any, Any], Any]
+    feature: str
+    related: str
+    is_null: str
+    meanings: Mapping[str, Any]
+    """What the names in the text mean, beside the features."""
 
 
 _ARRAYS = _Algebra(
-    number=lambda value: np.asarray(value, dtype=np.float64),
-    null=np.asarray(np.nan),
-    divide=lambda left, right: np.divide(left, np.where(right == 0, np.nan, right)),
-    functions={"min": np.minimum, "max": np.maximum},
-    related=_related,
-    is_null=lambda value: np.isnan(value).astype(np.float64),
-    both=np.minimum,
-    either=np.maximum,
+    feature="given.get('{0}', null)",
+    related="related({0} {1} {2}, {0}, {2})",
+    is_null="isnan({0}).astype(float)",
+    meanings={
+        "null": np.asarray(np.nan),
+        "related": _related,
+        "isnan": np.isnan,
+        "divide": lambda left, right: np.divide(left, np.where(right == 0, np.nan, right)),
+        "least": np.minimum,
+        "most": np.maximum,
+        "all": lambda *parts: reduce(np.minimum, parts),
+        "any": lambda *parts: reduce(np.maximum, parts),
+    },
 )
 _NUMBERS = _Algebra(
-    number=float,
-    null=math.nan,
-    divide=lambda left, right: left / right if right else math.nan,
-    functions={"min": partial(_propagating, min), "max": partial(_propagating, max)},
-    related=_related_ones,
-    is_null=lambda value: float(value != value),
-    both=min,
-    either=max,
+    feature="{0}",
+    related="(0.5 if {0} != {0} or {2} != {2} else 1.0 if {0} {1} {2} else 0.0)",
+    is_null="(1.0 if {0} != {0} else 0.0)",
+    meanings={
+        "divide": lambda left, right: left / right if right else math.nan,
+        "least": partial(_propagating, min),
+        "most": partial(_propagating, max),
+        "all": min,
+        "any": max,
+    },
 )
 
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
+_ARITHMETIC: dict[type[ast.operator], str] = {
+    ast.Add: "({0} + {1})",
+    ast.Sub: "({0} - {1})",
+    ast.Mult: "({0} * {1})",
+    ast.Div: "divide({0}, {1})",  # by zero it is unknown
 }
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any] | None] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: None,  # the algebra's own: by zero it is unknown
-}
+_FUNCTIONS = {"min": "least({0}, {1})", "max": "most({0}, {1})"}
 
 
 class RuleSyntaxError(PolicyError):
@@ -117,8 +109,8 @@ class Expression:
 
     text: str
     names: frozenset[str]
-    _truth: Reading = field(repr=False)
-    _truth_of_one: Reading = field(repr=False)
+    _tree: ast.expr = field(repr=False)
+    _truth: Callable[[Columns], Floats] = field(repr=False)
 
     def evaluate(self, columns: Columns) -> Floats:
         """Evaluate on equally long float64 columns; a feature that is not given is null."""
@@ -126,10 +118,20 @@ class Expression:
             truth = np.asarray(self._truth(columns), dtype=np.float64)
             return np.where(truth == 0.5, np.nan, truth)
 
-    def evaluate_one(self, row: Row) -> float:
-        """Evaluate on one order's features; one that is not given is null."""
-        truth: float = self._truth_of_one(row)
-        return math.nan if truth == 0.5 else truth
+
+def evaluate_row(expressions: Sequence[Expression], names: Sequence[str]) -> Callable[..., tuple[float, ...]]:
+    """What all of ``expressions`` are of one order, as one function of the features ``names``, NaN where null.
+
+    Its answers are those of ``Expression.evaluate``, but for ½ where a rule is unknown. Of a few orders
+    arrays cost more than what is computed.
+
+    >>> rule = compile_expression("a > 2 and b is not null", {"a", "b"})
+    >>> evaluate_row([rule], ["a", "b"])(math.nan, 1.0)
+    (0.5,)
+    """
+    said = "".join(f"{_logic(one._tree, _NUMBERS)}, " for one in expressions)
+    found: Callable[..., tuple[float, ...]] = _function(", ".join(names), f"({said})", _NUMBERS)
+    return found
 
 
 def compile_expression(text: str, known: Collection[str]) -> Expression:
@@ -151,7 +153,13 @@ def compile_expression(text: str, known: Collection[str]) -> Expression:
         at = max((error.offset or 1) - 1, 0)
         raise RuleSyntaxError(f"cannot read the rule: {error.msg}", text, at, at + 1) from None
     names = _check(tree, text, known, boolean=True)
-    return Expression(text, frozenset(names), *(_logic(tree, algebra) for algebra in (_ARRAYS, _NUMBERS)))
+    return Expression(text, frozenset(names), tree, _function("given", _logic(tree, _ARRAYS), _ARRAYS))
+
+
+def _function(parameters: str, body: str, algebra: _Algebra) -> Any:
+    """A function of Python text; nothing but what ``_check`` lets through gets into it."""
+    meanings = {**algebra.meanings, "inf": math.inf, "float": float, "__builtins__": {}}
+    return eval(f"lambda {parameters}: {body}", meanings)
 
 
 def _null_to_none(text: str) -> str:
@@ -186,7 +194,7 @@ def _check(node: ast.expr, text: str, known: Collection[str], *, boolean: bool) 
         case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:
             return all_of([left, right], boolean=False)
         case ast.Call(func=ast.Name(id=function), args=[_, _] as arguments, keywords=[]) if (
-            function in _ARRAYS.functions
+            function in _FUNCTIONS
         ):
             return all_of(arguments, boolean=False)
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
@@ -223,61 +231,45 @@ def _check_compare(
     return names
 
 
-def _value(node: ast.expr, algebra: _Algebra) -> Reading:
+def _value(node: ast.expr, algebra: _Algebra) -> str:
     match node:
         case ast.Constant(value=int() | float() as value):
-            number = algebra.number(value)
-            return lambda given: number
+            return repr(float(value))
         case ast.Name(id=name):
-            null = algebra.null
-            return lambda given: given.get(name, null)
+            return algebra.feature.format(name)
         case ast.UnaryOp(operand=operand):
-            negated = _value(operand, algebra)
-            return lambda given: -negated(given)
+            return f"(-{_value(operand, algebra)})"
         case ast.BinOp(op=op, left=left, right=right):
-            function = _ARITHMETIC[type(op)] or algebra.divide
-            return _applied(function, _value(left, algebra), _value(right, algebra))
+            return _ARITHMETIC[type(op)].format(_value(left, algebra), _value(right, algebra))
         case ast.Call(func=ast.Name(id=name), args=[first, second]):
-            return _applied(algebra.functions[name], _value(first, algebra), _value(second, algebra))
+            return _FUNCTIONS[name].format(_value(first, algebra), _value(second, algebra))
     raise AssertionError(ast.dump(node))
 
 
-def _applied(function: Callable[[Any, Any], Any], left: Reading, right: Reading) -> Reading:
-    return lambda given: function(left(given), right(given))
-
-
-def _applied_to(function: Callable[[Any], Any], part: Reading) -> Reading:
-    return lambda given: function(part(given))
-
-
-def _logic(node: ast.expr, algebra: _Algebra) -> Reading:
+def _logic(node: ast.expr, algebra: _Algebra) -> str:
     match node:
         case ast.BoolOp(op=op, values=values):
-            extreme = algebra.both if isinstance(op, ast.And) else algebra.either
-            return reduce(partial(_applied, extreme), (_logic(value, algebra) for value in values))
+            parts = ", ".join(_logic(value, algebra) for value in values)
+            return f"all({parts})" if isinstance(op, ast.And) else f"any({parts})"
         case ast.UnaryOp(operand=operand):
-            return _opposite(_logic(operand, algebra))
+            return f"(1.0 - {_logic(operand, algebra)})"
         case ast.Compare(left=left, ops=ops, comparators=rights):
             pairs = zip(ops, [left, *rights], rights, strict=False)
-            return _all((_compare(op, value, right, algebra) for op, value, right in pairs), algebra)
+            return _all([_compare(op, value, right, algebra) for op, value, right in pairs])
     raise AssertionError(ast.dump(node))
 
 
-def _all(parts: Iterable[Reading], algebra: _Algebra) -> Reading:
-    return reduce(partial(_applied, algebra.both), parts)
+def _all(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"all({', '.join(parts)})"
 
 
-def _opposite(part: Reading) -> Reading:
-    return lambda given: 1.0 - part(given)
-
-
-def _compare(op: ast.cmpop, left: ast.expr, right: ast.expr, algebra: _Algebra) -> Reading:
+def _compare(op: ast.cmpop, left: ast.expr, right: ast.expr, algebra: _Algebra) -> str:
     value = _value(left, algebra)
     if isinstance(op, ast.Is | ast.IsNot):
-        unknown = _applied_to(algebra.is_null, value)
-        return unknown if isinstance(op, ast.Is) else _opposite(unknown)
+        unknown = algebra.is_null.format(value)
+        return unknown if isinstance(op, ast.Is) else f"(1.0 - {unknown})"
     if isinstance(op, ast.In | ast.NotIn):
         assert isinstance(right, ast.Tuple | ast.List)
-        apart = _all((_compare(ast.NotEq(), left, item, algebra) for item in right.elts), algebra)
-        return apart if isinstance(op, ast.NotIn) else _opposite(apart)
-    return _applied(partial(algebra.related, _COMPARE[type(op)]), value, _value(right, algebra))
+        apart = _all([_compare(ast.NotEq(), left, item, algebra) for item in right.elts])
+        return apart if isinstance(op, ast.NotIn) else f"(1.0 - {apart})"
+    return algebra.related.format(value, _COMPARE[type(op)], _value(right, algebra))

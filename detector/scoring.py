@@ -6,7 +6,7 @@ The same code scores a scan's million rows, a notebook's DataFrame and the one r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.contract import CLAUSES
 from detector.policy.detection import Detection, Rule
-from detector.rules import Expression, compile_expression
+from detector.rules import Expression, compile_expression, evaluate_row
 from features.catalog import OBSERVED
 from features.hallmarks import hallmark_features
 from models.calibration import surprise
@@ -31,8 +31,8 @@ ABSTAINED = -1
 ROWS_AT_ONCE = 16_384
 """Orders whose rules are judged together: what fits into a processor's cache."""
 
-FEW = 16
-"""Orders up to which rules are judged order by order."""
+FEW = 128
+"""Orders up to which rules are judged order by order: from there on arrays are faster."""
 
 ALLOW, REVIEW, HOLD = "allow", "review", "hold"
 
@@ -159,34 +159,25 @@ class Scorer:
     def _together(self, features: Features, count: int) -> Hits:
         """What the rules say of orders, by columns: shape (rules, orders), as in ``Evidence``."""
         known = {name: values for name, values in features.items() if not np.isnan(values).all()}
-        fired = np.full((len(self.rules), count), ABSTAINED, dtype=np.int8)
+        fired = np.empty((len(self.rules), count), dtype=np.int8)
         for position, condition in enumerate(self.conditions):
-            if position not in self._mute or not known.keys().isdisjoint(condition.names):
-                truth = condition.evaluate(known)
-                fired[position] = np.where(np.isnan(truth), ABSTAINED, truth)
+            truth = condition.evaluate(known)
+            fired[position] = np.where(np.isnan(truth), ABSTAINED, truth)
         return fired
 
     def _each(self, features: Features, count: int) -> Hits:
         """As ``_together``, order by order: of a few, arrays cost more than what is computed."""
-        known: list[dict[str, float]] = [{} for _ in range(count)]
-        for name, values in features.items():
-            for row, value in zip(known, values.tolist(), strict=True):
-                if value == value:
-                    row[name] = value
-        fired = [[self._says(position, row) for row in known] for position in range(len(self.rules))]
-        return np.array(fired, dtype=np.int8).reshape(len(self.rules), count)
-
-    def _says(self, position: int, row: Mapping[str, float]) -> int:
-        condition = self.conditions[position]
-        if position in self._mute and row.keys().isdisjoint(condition.names):
-            return ABSTAINED
-        truth = condition.evaluate_one(row)
-        return int(truth) if truth == truth else ABSTAINED
+        names, judge = self._of_one
+        unknown = [np.nan] * count
+        columns = (features[name].tolist() if name in features else unknown for name in names)
+        truth = np.array([judge(*row) for row in zip(*columns, strict=True)]).reshape(count, len(self.rules))
+        return np.where(truth == 0.5, ABSTAINED, truth).astype(np.int8).T
 
     @cached_property
-    def _mute(self) -> frozenset[int]:
-        """Rules that abstain where nothing is known; of a single order most features are not."""
-        return frozenset(n for n, condition in enumerate(self.conditions) if np.isnan(condition.evaluate({})))
+    def _of_one(self) -> tuple[list[str], Callable[..., tuple[float, ...]]]:
+        """The features that rules read, and the rules as a function of them."""
+        names = sorted(set().union(*(condition.names for condition in self.conditions)))
+        return names, evaluate_row(self.conditions, names)
 
     @cached_property
     def _by_clause(self) -> list[list[int]]:

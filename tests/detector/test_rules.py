@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.errors import PolicyError
-from detector.rules import RuleSyntaxError, compile_expression
+from detector.rules import RuleSyntaxError, compile_expression, evaluate_row
 
 NAMES = ("a", "b", "c")
 NUMBERS = st.sampled_from(["0", "1", "2", "0.5", "-1", "3"])
@@ -131,8 +131,9 @@ def test_rules_are_kleene_logic(text: str, rows: list[tuple[float | None, ...]])
     tree = ast.parse(text.replace("null", "None"), mode="eval").body
     expected = [Kleene(dict(zip(NAMES, row, strict=True))).truth(tree) for row in rows]
     assert [None if math.isnan(value) else bool(value) for value in found] == expected
-    one_by_one = [rule.evaluate_one({n: v[at] for n, v in columns.items()}) for at in range(len(rows))]
-    assert [None if math.isnan(value) else bool(value) for value in one_by_one] == expected
+    of_one = evaluate_row([rule], NAMES)
+    one_by_one = [of_one(*row)[0] for row in zip(*(columns[name].tolist() for name in NAMES), strict=True)]
+    assert [None if value == 0.5 else bool(value) for value in one_by_one] == expected
 
 
 @pytest.mark.parametrize(
