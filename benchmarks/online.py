@@ -43,7 +43,7 @@ from detector.store.database import connect
 from detector.store.keys import create_key
 
 CONNECTIONS = 32
-CONTENTS = 5_000
+CONTENTS = 50_000
 """Orders of the market whose content is sent again, under new ids."""
 
 app = typer.Typer()

@@ -20,9 +20,11 @@ from detector.pseudonym import Veil
 from detector.scoring import Reason
 from detector.store import decisions, facts, snapshots
 from detector.store.columns import to_micros
+from detector.store.database import writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
 from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
+from detector.store.lookups import retell
 from features.online import MARKET_COLUMNS
 from models.bundle import Bundle
 
@@ -99,13 +101,13 @@ class Service:
     """
 
     def __init__(self, engine: Engine, policy: Policy, bundle: Bundle | None, pseudonym_key: bytes) -> None:
-        self._engine = engine
+        self._engine, self._writer = engine, writer(engine)
         self._veil = Veil(pseudonym_key)
         self._judge = Judge(policy, None if bundle is None else bundle.models[ORDERS_MODEL], self._veil)
         self._policy, self._bundle = policy, bundle
         self.snapshot_in_use: snapshots.Snapshot | None = None
         """The published scan that the latest decisions rest on."""
-        with engine.begin() as connection:
+        with self._writer.begin() as connection:
             self._feature_set = decisions.feature_set(connection, self._judge.recorded)
 
     def score(self, requests: Sequence[ScoreRequest], now: datetime) -> list[Decision]:
@@ -119,7 +121,7 @@ class Service:
         IdempotencyConflict
             A claim's key was used before with another content.
         """
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             claims = [request.idempotency for request in requests if request.idempotency is not None]
             answered = recall(connection, claims, now) if claims else {}
             fresh = _first_of_each_claim(requests, answered)
@@ -148,7 +150,7 @@ class Service:
             The claim's key was used before with another content.
         """
         claims = [] if claim is None else [claim]
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             for known in recall(connection, claims, now).values():
                 return [RowResult(**result) for result in known]
             results = self._added(connection, table, rows, now)
@@ -231,6 +233,8 @@ class Service:
     def _put(self, connection: Connection, table: str, rows: Sequence[Row]) -> None:
         if not rows:
             return
+        if table == "orders":
+            retell(connection, rows)
         facts.put(connection, table, rows)
         told = {name for name, column in _REPORTS[table] if any(row[column] is not None for row in rows)}
         if told:

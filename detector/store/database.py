@@ -21,14 +21,23 @@ __all__ = [
     "SchemaOutdated",
     "StoreError",
     "connect",
+    "keeps",
     "one_moment",
     "require_current",
     "upgrade",
+    "writer",
 ]
 
 DEFAULT_URL = "sqlite:///truetrade.db"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY_SECONDS = 30
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-65536",
+    "mmap_size=2147418112",  # what is not cached is read where the system has it; a limit, not a size
+)
 
 
 class StoreError(TrueTradeError):
@@ -55,21 +64,48 @@ def connect(url: str = DEFAULT_URL) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(parsed)
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_size=10, pool_pre_ping=True
-            )
+            return _postgresql(parsed.set(drivername="postgresql+psycopg"), pool_size=10)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(f"database {url!r} cannot be used: {error}") from None
     raise StoreError(f"database {url!r} should begin with sqlite:/// or postgresql://")
 
 
-def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+def writer(engine: Engine) -> Engine:
+    """An engine for the same database that has one connection, which stays: for who writes all the time.
+
+    What such a connection has read of an SQLite file it may keep (see ``keeps``).
+    """
+    one: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
+    if engine.dialect.name == "postgresql":
+        return _postgresql(engine.url, **one)
+    alone = _sqlite(engine.url, **one, execution_options={_KEEPS: True})
+    event.listen(alone, "rollback", lambda connection: connection.info.clear())
+    return alone
+
+
+_KEEPS = "keeps"
+
+
+def keeps(connection: Connection) -> bool:
+    """May what was read stay in ``connection.info`` until the file's ``PRAGMA data_version`` is another?
+
+    That version tells what all others write; of what the connection itself writes, whoever keeps something has
+    to be told. A rollback forgets everything.
+    """
+    return bool(connection.get_execution_options().get(_KEEPS))
+
+
+def _postgresql(url: URL, **options: Any) -> Engine:
+    return create_engine(url, pool_pre_ping=True, **options)
+
+
+def _sqlite(url: URL, **options: Any) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **options)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions begin below, not when the driver guesses
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

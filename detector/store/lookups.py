@@ -1,28 +1,32 @@
 """Trailing windows by indexed look-up: ``features.velocity.AGGREGATES`` for a handful of orders.
 
-A look-up goes back from the order's own time, so it does not matter when a fact arrived, and reads at most
-``HOT_KEY_LIMIT + 1`` orders of a key, the latest first: whatever window holds no more than the limit is then
-read whole, and of a hotter one only the capped count is wanted.
+A window goes back from the order's own time, so it does not matter when a fact arrived. Of a key at most
+``_MOST`` orders are read, the latest first, into a history that later orders are added to: whatever window
+holds no more than ``HOT_KEY_LIMIT`` is then answered whole, and of a hotter one only the capped count is wanted.
+Where a history begins too late for that, an old order of a key that is hot since, the database is asked for
+the ``HOT_KEY_LIMIT + 1`` orders before it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, Select, bindparam, func, literal_column, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Select, bindparam, literal_column, select, type_coerce
 
 from detector.store.columns import to_micros
 from detector.store.facts import FACTS
+from detector.store.histories import Histories, History, histories
 from detector.store.prepared import Question
 from features.velocity import AGGREGATES, HOT_KEY_LIMIT, WINDOW_HOURS, Aggregate
 
-__all__ = ["latest_orders", "window_values"]
+__all__ = ["latest_orders", "retell", "window_values"]
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -48,7 +52,7 @@ class _Reading:
     Attributes
     ----------
     columns
-        What is read of each order after its time: what is the same, what is counted or summed.
+        What is read of each order beside its time: what is the same, what is counted or summed.
     same_at
         Where the columns that are the same stand among those read.
     longest
@@ -74,7 +78,7 @@ def _readings() -> Iterator[_Reading]:
         read.setdefault(key, set()).update(same, (one.column for one in aggregates if one.column))
     for (key, *same), aggregates in found.items():
         columns = tuple(sorted(read[key]))
-        place = {name: 1 + at for at, name in enumerate(columns)}
+        place = {name: at for at, name in enumerate(columns)}
         windows = [WINDOW_HOURS[one.window] * 3_600_000_000 for one in aggregates]
         asked = (
             _Asked(one, window, place[one.column] if one.column else None)
@@ -86,6 +90,8 @@ def _readings() -> Iterator[_Reading]:
 
 
 _READINGS = tuple(_readings())
+_COLUMNS = {reading.key: reading.columns for reading in _READINGS}
+_LONGEST = {key: max(reading.longest for reading in _READINGS if reading.key == key) for key in _COLUMNS}
 _AGGREGATES = tuple(one.aggregate for reading in _READINGS for one in reading.aggregates)
 _NAMES = tuple(aggregate.name for aggregate in _AGGREGATES)
 _IS_COUNT, _IS_SUM = (np.array([a.function == kind for a in _AGGREGATES]) for kind in ("count", "sum"))
@@ -109,20 +115,11 @@ def window_values(
         Aggregate name → values, NaN as the contract of a window says.
     """
     times = [to_micros(order["created_at"]) for order in orders]
-    read: dict[str, list[_History | None]] = {}
-    table = np.empty((len(orders), 2 * len(_NAMES)))
-    begin = 0
-    for reading in _READINGS:
-        end = begin + 2 * len(reading.aggregates)
-        if not reading.columns:
-            table[:, begin:end] = _counts(connection, reading, orders, times)
-        else:
-            if reading.key not in read:
-                read[reading.key] = _histories(connection, reading.key, orders, times)
-            found = _numbers(connection, reading, orders, read[reading.key])
-            table[:, begin:end] = np.array(list(found), dtype=np.float64)  # None becomes NaN
-        begin = end
-    values = _judged(table[:, ::2], table[:, 1::2], market)
+    known = histories(connection)
+    seen = {key: list(_seen(connection, known, key, orders, times)) for key in _COLUMNS}
+    answers = [_numbers(connection, reading, orders, seen[reading.key]) for reading in _READINGS]
+    table = np.array([list(chain.from_iterable(row)) for row in zip(*answers, strict=True)], dtype=np.float64)
+    values = _judged(table[:, ::2], table[:, 1::2], market)  # None has become NaN
     return {name: values[:, at] for at, name in enumerate(_NAMES)}
 
 
@@ -134,100 +131,142 @@ def _judged(seen: Floats, value: Floats, market: Collection[str]) -> Floats:
     return np.where(_IS_COUNT, np.minimum(seen, HOT_KEY_LIMIT), value)
 
 
-def _known(orders: Sequence[Row], key: str) -> list[int]:
-    return [at for at, order in enumerate(orders) if order.get(key) is not None]
-
-
-def _counts(connection: Connection, reading: _Reading, orders: Sequence[Row], times: Sequence[int]) -> Floats:
-    """Orders seen in each window, beside a value that a count does not have."""
-    windows = [one.window for one in reading.aggregates]
-    known = _known(orders, reading.key)
-    keys = [
-        (*[t - window for window in windows], orders[at][reading.key], t - reading.longest, t)
-        for at in known
-        for t in (times[at],)
-    ]
-    found = np.full((len(orders), 2 * len(windows)), np.nan)
-    if known:
-        asked = _counting(connection.dialect.name, reading).ask(connection, keys)
-        found[known, ::2] = [rows[0] for rows in asked]
-    return found
-
-
 @dataclass(frozen=True, slots=True)
-class _History:
-    """The latest orders of a key before ``time``, the latest first: times and ``columns``."""
+class _Seen:
+    """Orders of a key before ``time`` in its longest window, the earliest first.
+
+    ``is_whole``: all of them; else those from some instant on, more than ``HOT_KEY_LIMIT``.
+    """
 
     time: int
-    rows: list[tuple[Any, ...]]
+    times: list[int]
+    told: list[tuple[Any, ...]]
+    is_whole: bool
 
-    @property
-    def is_whole(self) -> bool:
-        return len(self.rows) <= HOT_KEY_LIMIT
+    def begin(self, window: int) -> int:
+        """Where the window that ends at ``time`` begins."""
+        return bisect_left(self.times, self.time - window)
 
-    def inside(self, window: int) -> list[tuple[Any, ...]]:
-        """The orders of the window that ends at ``time``."""
-        return self.rows[: bisect_right(self.rows, window - self.time, key=_age)]
-
-    def like(self, same: Sequence[tuple[int, Any]]) -> _History:
+    def like(self, same: Sequence[tuple[int, Any]]) -> _Seen:
         """Those that have these values at these positions."""
-        return _History(self.time, [row for row in self.rows if all(row[at] == value for at, value in same)])
+        rows = [n for n, row in enumerate(self.told) if all(row[at] == value for at, value in same)]
+        return _Seen(self.time, [self.times[n] for n in rows], [self.told[n] for n in rows], self.is_whole)
 
 
-def _age(row: tuple[Any, ...]) -> int:
-    return -int(row[0])
+def _seen(
+    connection: Connection, known: Histories, key: str, orders: Sequence[Row], times: Sequence[int]
+) -> Iterator[_Seen | None]:
+    """What each order sees of its key; None without one."""
+    question = _latest(connection.dialect.name, key, ())
+    values = [order.get(key) for order in orders]
+    of = {value: known.get((key, value)) for value in values if value is not None}
+    earliest: dict[Any, int] = {}
+    for value, time in zip(values, times, strict=True):
+        if value is not None and of[value] is None:
+            earliest[value] = min(time, earliest.get(value, time))
+    asked = [
+        (value, time - _LONGEST[key] - _OUT_OF_TURN, _FOR_EVER, _MOST) for value, time in earliest.items()
+    ]
+    for (value, since, _, _), found in zip(asked, question.ask(connection, asked), strict=True):
+        of[value] = read = _history(since, found)
+        known.keep((key, value), read)
+    for value, time in zip(values, times, strict=True):
+        if (history := of.get(value)) is None:
+            yield None
+            continue
+        since = time - _LONGEST[key]
+        cut, end = bisect_left(history.times, since), bisect_left(history.times, time)
+        if history.since <= since or end - cut > HOT_KEY_LIMIT:
+            yield _Seen(time, history.times[cut:end], history.told[cut:end], history.since <= since)
+        else:
+            yield _asked(connection, question, (value,), time, _LONGEST[key])
 
 
-def _histories(
-    connection: Connection, key: str, orders: Sequence[Row], times: Sequence[int]
-) -> list[_History | None]:
-    """The history of each order's key, as long as any reading's longest window; None without a key."""
-    known = _known(orders, key)
-    longest = max(reading.longest for reading in _READINGS if reading.key == key)
-    keys = [(orders[at][key], times[at] - longest, times[at]) for at in known]
-    found: list[_History | None] = [None] * len(orders)
-    for at, rows in zip(known, _latest(connection.dialect.name, key, ()).ask(connection, keys), strict=True):
-        found[at] = _History(times[at], rows)
-    return found
+_MOST = 2 * HOT_KEY_LIMIT + 2
+_OUT_OF_TURN = 86_400_000_000
+"""A history is read a day longer than the order needs: the next one may be placed before it."""
+_FOR_EVER = 2**63 - 1
+
+
+def _history(since: int, found: list[tuple[Any, ...]]) -> History:
+    """The history of rows with the time first, the latest first, that were read up to ``_MOST``."""
+    if len(found) == _MOST:
+        since = found[-1][0] + 1
+        found = [row for row in found if row[0] >= since]
+    found.reverse()
+    return History(since, [row[0] for row in found], [row[1:] for row in found])
+
+
+def _asked(
+    connection: Connection, question: Question, key: tuple[Any, ...], time: int, longest: int
+) -> _Seen:
+    """What is seen of a key whose history is not known from so early on."""
+    [found] = question.ask(connection, [(*key, time - longest, time, HOT_KEY_LIMIT + 1)])
+    found.reverse()
+    return _Seen(time, [row[0] for row in found], [row[1:] for row in found], len(found) <= HOT_KEY_LIMIT)
+
+
+def retell(connection: Connection, orders: Iterable[Row]) -> None:
+    """Orders are about to be stored: they take their places in the histories, and lose those they had.
+
+    A history that an order leaves is forgotten; that is rare, and it is read again.
+    """
+    known = histories(connection)
+    latest = {order["order_id"]: order for order in orders}
+    asked = _places(connection.dialect.name).ask(connection, [(order_id,) for order_id in latest])
+    for rows in asked:
+        for values in rows:
+            known.forget(zip(_COLUMNS, values, strict=True))
+    for order in latest.values():
+        for key, columns in _COLUMNS.items():
+            known.add((key, order[key]), order, columns, 2 * _MOST)
+
+
+@cache
+def _places(dialect: str) -> Question:
+    same = _ORDERS.c.order_id == bindparam("order_id")
+    return Question(dialect, select(*(_ORDERS.c[key] for key in _COLUMNS)).where(same), ("order_id",))
 
 
 def _numbers(
-    connection: Connection, reading: _Reading, orders: Sequence[Row], histories: Sequence[_History | None]
+    connection: Connection, reading: _Reading, orders: Sequence[Row], seen: Sequence[_Seen | None]
 ) -> Iterator[Answer]:
     """Orders seen and value per aggregate, of each order; nothing where it has no such key."""
     unknown: Answer = (None,) * (2 * len(reading.aggregates))
-    nothing: Answer = [number for one in reading.aggregates for number in _number(one, _History(0, []))]
-    for order, history in zip(orders, histories, strict=True):
+    nothing: Answer = [
+        number for one in reading.aggregates for number in _number(one, _Seen(0, [], [], True))
+    ]
+    for order, one in zip(orders, seen, strict=True):
         wanted = [order[name] for name in reading.same]
-        if history is None or None in wanted:
+        if one is None or None in wanted:
             yield unknown
             continue
-        if not history.rows:
-            yield nothing
-            continue
-        if reading.same and history.is_whole:
-            history = history.like(list(zip(reading.same_at, wanted, strict=True)))
+        if reading.same and one.is_whole:
+            one = one.like(list(zip(reading.same_at, wanted, strict=True)))
         elif reading.same:  # too hot to be read whole; what is the same is read up to the limit on its own
             question = _latest(connection.dialect.name, reading.key, reading.same)
-            asked = (order[reading.key], *wanted, history.time - reading.longest, history.time)
-            history = _History(history.time, question.ask(connection, [asked])[0])
-        yield [number for one in reading.aggregates for number in _number(one, history)]
+            one = _asked(connection, question, (order[reading.key], *wanted), one.time, reading.longest)
+        yield (
+            [number for asked in reading.aggregates for number in _number(asked, one)]
+            if one.times
+            else nothing
+        )
 
 
-def _number(asked: _Asked, history: _History) -> Answer:
-    inside = history.inside(asked.window)
+def _number(asked: _Asked, seen: _Seen) -> Answer:
+    begin = seen.begin(asked.window)
+    count = len(seen.times) - begin
     if asked.at is None:
-        return len(inside), None
-    values = [row[asked.at] for row in inside if row[asked.at] is not None]
+        return count, None
+    values = [row[asked.at] for row in seen.told[begin:] if row[asked.at] is not None]
     if asked.aggregate.function == "nunique":
-        return len(inside), len(set(values))
-    return len(inside), sum(values) if values else None
+        return count, len(set(values))
+    return count, sum(values) if values else None
 
 
 @cache
 def _latest(dialect: str, key: str, same: tuple[str, ...]) -> Question:
-    columns = next(reading.columns for reading in _READINGS if reading.key == key)
-    return Question(dialect, latest_orders(key, same, columns), (key, *same, "since", "until"))
+    return Question(dialect, latest_orders(key, same, _COLUMNS[key]), (key, *same, "since", "until", "most"))
 
 
 def latest_orders(key: str, same: tuple[str, ...], columns: Sequence[str]) -> Select[Any]:
@@ -240,17 +279,6 @@ def latest_orders(key: str, same: tuple[str, ...], columns: Sequence[str]) -> Se
             bindparam("until", type_=BigInteger) > _CREATED_AT,
         )
         .order_by(_CREATED_AT.desc())
-        .limit(literal_column(str(HOT_KEY_LIMIT + 1)))
+        .limit(bindparam("most", type_=BigInteger))
         .offset(literal_column("0"))  # SQLite's dialect would make it a parameter
     )
-
-
-@cache
-def _counting(dialect: str, reading: _Reading) -> Question:
-    """Counting is the database's: nobody wants the rows."""
-    latest = latest_orders(reading.key, (), ()).subquery()
-    begins = [f"since_{at}" for at in range(len(reading.aggregates))]
-    counts = (
-        func.count().filter(latest.c.created_at >= bindparam(name, type_=BigInteger)) for name in begins
-    )
-    return Question(dialect, select(*counts).select_from(latest), (*begins, reading.key, "since", "until"))

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from detector.store.columns import json_text
 
-__all__ = ["Prepared", "Question"]
+__all__ = ["Prepared", "Question", "driver"]
 
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": SQLiteDialect_pysqlite(json_serializer=json_text),
@@ -25,7 +25,7 @@ _DOUBLE = 701
 """PostgreSQL's number of its double: of all columns only those of decimals and doubles are read by number."""
 
 
-def _driver(connection: Connection) -> Any:
+def driver(connection: Connection) -> Any:
     """The driver's own connection, inside the transaction of ``connection``."""
     if not connection.in_transaction():
         connection.begin()
@@ -60,7 +60,7 @@ class Prepared:
         """Run it for rows of the driver's own values, in the order of the statement's columns."""
         if rows:
             try:
-                _driver(connection).cursor().executemany(self._text, rows)
+                driver(connection).cursor().executemany(self._text, rows)
             except Exception as error:
                 raise _failed(connection, self._text, error) from error
 
@@ -94,12 +94,12 @@ class Question:
         """The rows that answer each of ``keys``, which are the driver's own values."""
         if not keys:
             return []
-        driver = _driver(connection)
+        own = driver(connection)
         try:
             if connection.dialect.name == "postgresql":
-                found = _pipelined(driver.cursor(), self._text, keys)
+                found = _pipelined(own.cursor(), self._text, keys)
             else:
-                execute, text = driver.execute, self._text
+                execute, text = own.execute, self._text
                 found = [execute(text, key).fetchall() for key in keys]
         except Exception as error:
             raise _failed(connection, self._text, error) from error
