@@ -69,11 +69,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.documents = DocumentStore.of(settings)
         app.state.bundle = _bundle(settings)
         pseudonym_key = load_key(os.environ, settings.pseudonym_key_file)
-        app.state.service = Service(engine, app.state.policy, app.state.bundle, pseudonym_key)
-        async with writing(app.state.service) as app.state.writer:
-            gc.collect()
-            gc.freeze()  # else every full collection walks all that was imported, while callers wait
-            yield
+        with Service(engine, app.state.policy, app.state.bundle, pseudonym_key) as app.state.service:
+            async with writing(app.state.service) as app.state.writer:
+                gc.collect()
+                gc.freeze()  # else every full collection walks all that was imported, while callers wait
+                yield
         engine.dispose()
 
     app = Described(

@@ -294,11 +294,12 @@ def where_time_goes(contents: list[dict[str, Any]], place: Path) -> None:
     """Profile the service alone, by what it calls, for groups of 1, 32 and 1,000 orders."""
     engine = connect(f"sqlite:///{place / 'store.db'}")
     key = load_key({}, place / "pseudonym.key")
-    service, stream, now = (
-        Service(engine, load_rulebook(None), None, key),
-        new_orders(contents),
-        datetime.now(UTC),
-    )
+    stream, now = new_orders(contents), datetime.now(UTC)
+    with Service(engine, load_rulebook(None), None, key) as service:
+        profiled(service, stream, now)
+
+
+def profiled(service: Service, stream: Iterator[dict[str, Any]], now: datetime) -> None:
     for size, repeats in ((1, 100), (32, 20), (1000, 3)):
         groups = [[_request(order) for order in itertools.islice(stream, size)] for _ in range(repeats)]
         service.score(groups[0], now)

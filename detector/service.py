@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -20,7 +20,7 @@ from detector.pseudonym import Veil
 from detector.scoring import Reason
 from detector.store import decisions, facts, snapshots
 from detector.store.columns import to_micros
-from detector.store.database import writer
+from detector.store.database import checkpoints_apart, writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
 from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
@@ -90,6 +90,8 @@ class _Telling:
 class Service:
     """Scores orders and keeps facts. One instance serves one process; its methods may run in threads.
 
+    It is a context, at whose end its own connection for writing is closed.
+
     Parameters
     ----------
     policy
@@ -109,6 +111,16 @@ class Service:
         """The published scan that the latest decisions rest on."""
         with self._writer.begin() as connection:
             self._feature_set = decisions.feature_set(connection, self._judge.recorded)
+
+    def __enter__(self) -> Self:
+        """From now on no request waits for a checkpoint of the database."""
+        self._checkpoints = checkpoints_apart(self._writer)
+        self._checkpoints.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._checkpoints.__exit__(None, None, None)
+        self._writer.dispose()
 
     def score(self, requests: Sequence[ScoreRequest], now: datetime) -> list[Decision]:
         """Score 1 to 1,000 orders in one transaction; the facts of stored requests are kept with it.

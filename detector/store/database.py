@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from alembic import command
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_URL",
     "SchemaOutdated",
     "StoreError",
+    "checkpoints_apart",
     "connect",
     "keeps",
     "one_moment",
@@ -139,6 +141,61 @@ def require_current(engine: Engine) -> None:
         raise SchemaOutdated(
             f"the database is at schema {found or 'none'}, this version needs {head}; run truetrade db upgrade"
         )
+
+
+@contextmanager
+def checkpoints_apart(engine: Engine) -> Iterator[None]:
+    """While the block runs, a thread copies an SQLite file's log into it, and commits of ``engine`` need not.
+
+    The log is copied while it is being written. Once it is long, the next transaction copies what came
+    meanwhile before it begins, so that the log starts anew. A commit is durable by the log alone.
+
+    Parameters
+    ----------
+    engine
+        A ``writer``.
+    """
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    ended, long = Event(), Event()
+
+    def finish(connection: Any) -> None:
+        if long.is_set():
+            long.clear()
+            connection.exec_driver_sql(_CHECKPOINT)
+
+    event.listen(engine, "begin", finish, insert=True)
+    _checkpoint_after(engine, 0)
+    thread = Thread(target=_checkpoint, args=(engine.url, ended, long), name="checkpoints", daemon=True)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+    event.remove(engine, "begin", finish)
+    _checkpoint_after(engine, _PAGES)
+
+
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+_CHECKPOINT_SECONDS = 1.0
+_PAGES = 1000
+"""Pages of log at which a commit copies it, SQLite's own measure."""
+_LONG = 16_384
+"""Pages of log, 64 MB, after which it should start anew."""
+
+
+def _checkpoint_after(engine: Engine, pages: int) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
+
+
+def _checkpoint(url: URL, ended: Event, long: Event) -> None:
+    with closing(_sqlite(url).raw_connection()) as connection:
+        while not ended.wait(_CHECKPOINT_SECONDS):
+            _, pages, _ = connection.cursor().execute(_CHECKPOINT).fetchone()
+            if pages > _LONG:
+                connection.cursor().execute(_CHECKPOINT)  # what came meanwhile is less
+                long.set()
 
 
 @contextmanager

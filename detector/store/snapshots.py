@@ -7,7 +7,7 @@ transaction, and the earlier one stays until the next is published, for whoever 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
@@ -176,25 +176,44 @@ def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> d
     """
     texts = [_key_texts(group.key, keys) for group in snapshot.groups]
     wanted = {
-        (snapshot.generation, group.number, text): None
+        (group.number, text)
         for group, column in zip(snapshot.groups, texts, strict=True)
         for text in column
         if text is not None
     }
-    answers = _lookup(connection.dialect.name).ask(connection, list(wanted))
-    data = {key: rows[0][0] for key, rows in zip(wanted, answers, strict=True) if rows}
+    data = _data(connection, snapshot, wanted)
     names = [name for group in snapshot.groups for name in group.names]
     table = np.full((len(keys), len(names)), np.nan)
     begin = 0
     for group, column in zip(snapshot.groups, texts, strict=True):
-        asked = [(i, (snapshot.generation, group.number, text)) for i, text in enumerate(column) if text]
-        known = [(i, data[key]) for i, key in asked if key in data]
+        asked = [(i, data[group.number, text]) for i, text in enumerate(column) if text is not None]
+        known = [(i, row) for i, row in asked if row is not None]
         end = begin + len(group.names)
         if known:
-            rows = unpacked([row for _, row in known], len(group.names))
-            table[[i for i, _ in known], begin:end] = rows
+            table[[i for i, _ in known], begin:end] = unpacked([row for _, row in known], len(group.names))
         begin = end
     return dict(zip(names, table.T, strict=True))
+
+
+_Data = dict[tuple[int, str], bytes | None]
+"""A group's number and a key → the packed values, None where there are none."""
+
+MOST_KEPT = 100_000
+"""Keys whose values stay in memory; a generation in force does not change. Beyond, all are read again."""
+
+
+def _data(connection: Connection, snapshot: Snapshot, wanted: Collection[tuple[int, str]]) -> _Data:
+    generation: int | None
+    kept: _Data
+    generation, kept = connection.info.get("snapshot_values", (None, {}))
+    if generation != snapshot.generation or len(kept) + len(wanted) > MOST_KEPT:
+        kept = {}
+        connection.info["snapshot_values"] = (snapshot.generation, kept)
+    missing = [key for key in wanted if key not in kept]
+    asked = [(snapshot.generation, *key) for key in missing]
+    answers = _lookup(connection.dialect.name).ask(connection, asked)
+    kept.update((key, rows[0][0] if rows else None) for key, rows in zip(missing, answers, strict=True))
+    return kept
 
 
 def _key_texts(key: Sequence[str], rows: Sequence[Row]) -> list[str | None]:

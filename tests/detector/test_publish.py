@@ -42,13 +42,13 @@ def generations(store: Engine) -> dict[str, set[int]]:
 
 def test_a_scan_answers_from_one_moment_on(store: Engine, market: tuple[Path, Path]) -> None:
     load(store, market[0], Veil(KEY))
-    service = Service(store, load_rulebook(None), None, KEY)
-    with pytest.raises(UnknownRecord, match="seller shop000"):
-        service.seller("shop000")
-    written = publish(store, market[1], NOW)
-    assert service.seller("shop000")["seller_id"] == "shop000"
+    with Service(store, load_rulebook(None), None, KEY) as service:
+        with pytest.raises(UnknownRecord, match="seller shop000"):
+            service.seller("shop000")
+        written = publish(store, market[1], NOW)
+        assert service.seller("shop000")["seller_id"] == "shop000"
+        snapshot = service.snapshot()
     assert written["snapshot_sellers"] == 10
-    snapshot = service.snapshot()
     assert snapshot is not None
     with store.connect() as connection:
         order = {"seller_id": "shop000", "buyer_id": None}
@@ -85,8 +85,8 @@ def test_a_publication_that_fails_changes_nothing(
     (broken / "sellers.parquet").write_bytes(b"no parquet")
     with pytest.raises(Exception, match="arquet"):
         publish(store, broken, NOW)
-    service = Service(store, load_rulebook(None), None, KEY)
-    found = service.snapshot()
+    with Service(store, load_rulebook(None), None, KEY) as service:
+        found = service.snapshot()
     assert found is not None
     assert found.generation == 1
     publish(store, market[1], NOW)

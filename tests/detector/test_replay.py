@@ -44,8 +44,8 @@ def replayed(service: Service, day: Day, step: timedelta) -> dict[str, Decision]
 def test_a_day_s_traffic_is_scored_as_the_batch_scores_it(store: Engine, day: Day) -> None:
     load(store, day.history, Veil(KEY))
     publish(store, day.out, day.begins.replace(tzinfo=UTC))
-    service = Service(store, POLICY, day.bundle, KEY)
-    last = replayed(service, day, timedelta(hours=2))
+    with Service(store, POLICY, day.bundle, KEY) as service:
+        last = replayed(service, day, timedelta(hours=2))
     assert len(last) > 300
     seen: set[str] = set()
     with computed(day) as con:

@@ -64,9 +64,9 @@ def rows(engine: Engine, table: str) -> int:
 
 
 def test_what_is_older_goes_with_all_that_belongs_to_it(market: Engine) -> None:
-    service = Service(market, load_rulebook(None), None, KEY)
     again = an_order(order_id="o1", buyer_id="b1") | {"created_at": at(days=10).replace(tzinfo=UTC)}
-    service.score([ScoreRequest(again)], datetime(2024, 6, 1, tzinfo=UTC))
+    with Service(market, load_rulebook(None), None, KEY) as service:
+        service.score([ScoreRequest(again)], datetime(2024, 6, 1, tzinfo=UTC))
     with market.begin() as connection:
         removed = purge(connection, at(days=15), DOCUMENTS)
         left = connection.scalar(select(func.count()).select_from(DECISIONS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,8 +23,9 @@ NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def service(store: Engine) -> Service:
-    return Service(store, load_rulebook(None), None, KEY)
+def service(store: Engine) -> Iterator[Service]:
+    with Service(store, load_rulebook(None), None, KEY) as service:
+        yield service
 
 
 def order(order_id: str = "o1", **changes: Any) -> dict[str, Any]:
