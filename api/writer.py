@@ -1,8 +1,10 @@
-"""One thread that writes, and a queue of single orders that it scores in groups.
+"""One writer per process, and a queue of single orders that it scores in groups.
 
 A commit waits for the disk. Single orders that come meanwhile are scored together, in one pass and one
 transaction, so the wait is shared; each is answered after the commit only. That also keeps the writers of
-one process from contending for the database.
+one process from contending for the database. Whatever waits (for a lock, the disk, a database elsewhere) waits
+on a thread of its own; what only computes stays on the loop's, for Python computes on one thread at a time and
+hands it over slowly.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from detector.service import Decision, ScoreRequest, Service
 
 __all__ = ["Writer", "writing"]
 
-MAX_GROUP = 256
+MAX_GROUP = 64
+"""Orders scored together: what takes some tens of milliseconds, in which nothing else is answered."""
 MAX_WAITING = 4096
-LINGER_SECONDS = 0.001
-MAX_LINGERS = 5
 
 T = TypeVar("T")
 _Waiting = tuple[ScoreRequest, "asyncio.Future[Decision]"]
+_Outcomes = Sequence[Decision | Exception]
 
 
 class Writer:
@@ -37,11 +39,12 @@ class Writer:
         self._service = service
         self._thread = ThreadPoolExecutor(1, "writer")
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MAX_WAITING)
+        self._turn = asyncio.Lock()
 
     async def run(self, work: Callable[[Service, datetime], T]) -> T:
         """``work(service, now)`` on the writing thread; ``now`` is when it begins."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(self._service, datetime.now(UTC)))
+        async with self._turn:
+            return await self._waited(lambda: work(self._service, datetime.now(UTC)))
 
     async def score(self, request: ScoreRequest) -> Decision:
         """Score one order together with those that wait. Raises ServiceBusy, and what the service raises."""
@@ -54,28 +57,40 @@ class Writer:
 
     async def work(self) -> None:
         """Score what waits, group by group, until cancelled."""
-        several = False
         while True:
             group = [await self._queue.get()]
-            if several:
-                await self._gathered()
+            await asyncio.sleep(0)  # who has just sent an order belongs to the group
             while len(group) < MAX_GROUP and not self._queue.empty():
                 group.append(self._queue.get_nowait())
-            several = len(group) > 1
             QUEUE.labels("score").set(len(group) + self._queue.qsize())
-            outcomes = await self.run(partial(_outcomes, [request for request, _ in group]))
+            outcomes = await self._outcomes([request for request, _ in group])
             for (_, answer), outcome in zip(group, outcomes, strict=True):
                 _give(answer, outcome)
             QUEUE.labels("score").set(self._queue.qsize())
 
-    async def _gathered(self) -> None:
-        """Wait while more orders keep coming: where several come at once, one pass for all is cheaper."""
-        waiting = -1
-        for _ in range(MAX_LINGERS):
-            if self._queue.qsize() == waiting:
-                return
-            waiting = self._queue.qsize()
-            await asyncio.sleep(LINGER_SECONDS)
+    async def _outcomes(self, requests: Sequence[ScoreRequest]) -> _Outcomes:
+        """A decision or an error for each; where the group fails as a whole, each is tried alone."""
+        if self._service.is_near:
+            try:
+                return await self._together(requests)
+            except Exception as error:
+                if len(requests) == 1:
+                    return [error]
+        return await self.run(partial(_waited_outcomes, requests))
+
+    async def _together(self, requests: Sequence[ScoreRequest]) -> Sequence[Decision]:
+        """Scored on the loop's thread; the other one waits for the lock and for the disk."""
+        async with self._turn:
+            connection = await self._waited(self._service.begin)
+            try:
+                decisions = self._service.scored(connection, requests, datetime.now(UTC))
+                await self._waited(connection.commit)
+            finally:
+                connection.close()
+        return decisions
+
+    async def _waited(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
         """Wait for the write under way."""
@@ -92,16 +107,14 @@ async def writing(service: Service) -> AsyncIterator[Writer]:
     writer.close()
 
 
-def _outcomes(
-    requests: Sequence[ScoreRequest], service: Service, now: datetime
-) -> Sequence[Decision | Exception]:
-    """A decision or an error for each; where the group fails as a whole, each is tried alone."""
+def _waited_outcomes(requests: Sequence[ScoreRequest], service: Service, now: datetime) -> _Outcomes:
+    """As ``Writer._outcomes``, on the thread that calls it."""
     try:
         return service.score(requests, now)
     except Exception as error:
         if len(requests) == 1:
             return [error]
-        return [_outcomes([request], service, now)[0] for request in requests]
+        return [_waited_outcomes([request], service, now)[0] for request in requests]
 
 
 def _give(answer: asyncio.Future[Decision], outcome: Decision | Exception) -> None:

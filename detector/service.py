@@ -134,17 +134,37 @@ class Service:
             A claim's key was used before with another content.
         """
         with self._writer.begin() as connection:
-            claims = [request.idempotency for request in requests if request.idempotency is not None]
-            answered = recall(connection, claims, now) if claims else {}
-            fresh = _first_of_each_claim(requests, answered)
-            tellings = [self._telling(request.order) for request in fresh]
-            kept = [request.store for request in fresh]
-            self._put_orders(connection, [one for one, keep in zip(tellings, kept, strict=True) if keep])
-            made = self._judged(connection, tellings, kept, now)
-            given = {r.idempotency: d for r, d in zip(fresh, made, strict=True) if r.idempotency is not None}
-            remember(connection, {claim: one.decision_id for claim, one in given.items()})
-            for claim, decision_id in answered.items():
-                given[claim] = _found(decisions.decision(connection, decision_id), "decision", decision_id)
+            return self.scored(connection, requests, now)
+
+    def begin(self) -> Connection:
+        """A connection with a transaction begun, which waits for other writers; to be committed and closed.
+
+        With ``scored`` it does what ``score`` does, for who must not wait on the thread that computes.
+        """
+        connection = self._writer.connect()
+        connection.begin()
+        return connection
+
+    @property
+    def is_near(self) -> bool:
+        """The database is in this process: nothing waits but the begin and the end of a transaction."""
+        return self._writer.dialect.name == "sqlite"
+
+    def scored(
+        self, connection: Connection, requests: Sequence[ScoreRequest], now: datetime
+    ) -> list[Decision]:
+        """As ``score``, in a transaction of ``begin``."""
+        claims = [request.idempotency for request in requests if request.idempotency is not None]
+        answered = recall(connection, claims, now) if claims else {}
+        fresh = _first_of_each_claim(requests, answered)
+        tellings = [self._telling(request.order) for request in fresh]
+        kept = [request.store for request in fresh]
+        self._put_orders(connection, [one for one, keep in zip(tellings, kept, strict=True) if keep])
+        made = self._judged(connection, tellings, kept, now)
+        given = {r.idempotency: d for r, d in zip(fresh, made, strict=True) if r.idempotency is not None}
+        remember(connection, {claim: one.decision_id for claim, one in given.items()})
+        for claim, decision_id in answered.items():
+            given[claim] = _found(decisions.decision(connection, decision_id), "decision", decision_id)
         unclaimed = iter([d for r, d in zip(fresh, made, strict=True) if r.idempotency is None])
         return [next(unclaimed) if r.idempotency is None else given[r.idempotency] for r in requests]
 
