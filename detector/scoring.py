@@ -246,7 +246,8 @@ class Scorer:
         odds = fusion.intercept + fusion.evidence_gain * amount
         for name, gain in fusion.context.items():
             if name in features:
-                odds = odds + gain * np.nan_to_num(features[name])
+                told = features[name]
+                odds = odds + gain * np.where(np.isnan(told), 0.0, told)
         return odds
 
     def _anomaly_lift(self, anomaly: Floats, evidence: Evidence) -> Floats:

@@ -80,12 +80,13 @@ def writer(engine: Engine) -> Engine:
     one: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
     if engine.dialect.name == "postgresql":
         return _postgresql(engine.url, **one)
-    alone = _sqlite(engine.url, **one, execution_options={_KEEPS: True})
+    alone = _sqlite(engine.url, **one, execution_options={_LONG_LOG: Event()})
     event.listen(alone, "rollback", lambda connection: connection.info.clear())
     return alone
 
 
-_KEEPS = "keeps"
+_LONG_LOG = "long_log"
+"""Option of a ``writer`` of an SQLite file: an event, set when the log is copied up to what came meanwhile."""
 
 
 def keeps(connection: Connection) -> bool:
@@ -94,7 +95,7 @@ def keeps(connection: Connection) -> bool:
     That version tells what all others write; of what the connection itself writes, whoever keeps something has
     to be told. A rollback forgets everything.
     """
-    return bool(connection.get_execution_options().get(_KEEPS))
+    return _LONG_LOG in connection.get_execution_options()
 
 
 def _postgresql(url: URL, **options: Any) -> Engine:
@@ -112,8 +113,11 @@ def _sqlite(url: URL, **options: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        reads_only = connection.get_execution_options().get("reads_only", False)
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if _LONG_LOG in options and options[_LONG_LOG].is_set():
+            options[_LONG_LOG].clear()
+            connection.connection.driver_connection.execute(_CHECKPOINT).fetchall()
+        connection.exec_driver_sql("BEGIN" if options.get("reads_only", False) else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -158,21 +162,13 @@ def checkpoints_apart(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    ended, long = Event(), Event()
-
-    def finish(connection: Any) -> None:
-        if long.is_set():
-            long.clear()
-            connection.exec_driver_sql(_CHECKPOINT)
-
-    event.listen(engine, "begin", finish, insert=True)
+    ended, long = Event(), engine.get_execution_options()[_LONG_LOG]
     _checkpoint_after(engine, 0)
     thread = Thread(target=_checkpoint, args=(engine.url, ended, long), name="checkpoints", daemon=True)
     thread.start()
     yield
     ended.set()
     thread.join()
-    event.remove(engine, "begin", finish)
     _checkpoint_after(engine, _PAGES)
 
 

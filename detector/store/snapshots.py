@@ -36,7 +36,7 @@ from sqlalchemy import (
 
 from detector.store.columns import METADATA, Instant, Json, json_text
 from detector.store.prepared import Question
-from detector.store.vectors import unpacked
+from detector.store.vectors import packed, unpacked
 
 __all__ = [
     "Snapshot",
@@ -182,17 +182,19 @@ def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> d
         if text is not None
     }
     data = _data(connection, snapshot, wanted)
-    names = [name for group in snapshot.groups for name in group.names]
-    table = np.full((len(keys), len(names)), np.nan)
-    begin = 0
+    found: dict[str, Floats] = {}
     for group, column in zip(snapshot.groups, texts, strict=True):
-        asked = [(i, data[group.number, text]) for i, text in enumerate(column) if text is not None]
-        known = [(i, row) for i, row in asked if row is not None]
-        end = begin + len(group.names)
-        if known:
-            table[[i for i, _ in known], begin:end] = unpacked([row for _, row in known], len(group.names))
-        begin = end
-    return dict(zip(names, table.T, strict=True))
+        width = len(group.names)
+        unknown = _nulls(width)
+        rows = [data.get((group.number, text)) or unknown if text else unknown for text in column]
+        found.update(zip(group.names, unpacked(rows, width).T, strict=True))
+    return found
+
+
+@cache
+def _nulls(width: int) -> bytes:
+    """The packed row of ``width`` numbers nobody knows."""
+    return packed(np.full((1, width), np.nan))[0]
 
 
 _Data = dict[tuple[int, str], bytes | None]

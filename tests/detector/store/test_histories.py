@@ -1,0 +1,136 @@
+"""What a writer keeps in memory of busy keys is what the database says, whatever was told since, and by whom."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import an_order, at
+from sqlalchemy import Engine
+
+from detector.pseudonym import Veil
+from detector.store import histories, lookups
+from detector.store.database import checkpoints_apart, connect, writer
+from detector.store.facts import FACTS, put, veiled
+from detector.store.histories import History
+from detector.store.lookups import retell, window_values
+
+VEIL = Veil(b"a key of the tests, 32 bytes long")
+
+
+def stored(number: int, **changes: Any) -> dict[str, Any]:
+    made = an_order(order_id=f"o{number}", **changes)
+    return veiled(VEIL, "orders", made | {"created_at": made["created_at"].replace(tzinfo=UTC)})
+
+
+def some_order(chance: random.Random) -> dict[str, Any]:
+    """One of few ids, buyers, shops and devices, at any minute of two months."""
+    return stored(
+        chance.randrange(60),
+        buyer_id=f"b{chance.randrange(3)}",
+        seller_id=f"s{chance.randrange(2)}",
+        device_id=chance.choice(["d1", "d2", None]),
+        currency=chance.choice(["EUR", "USD"]),
+        platform_discount_minor=chance.choice([100, 250, None]),
+        created_at=at(minutes=chance.randrange(60 * 24 * 60)),
+    )
+
+
+def tell(engine: Engine, orders: list[dict[str, Any]]) -> None:
+    with engine.begin() as connection:
+        retell(connection, orders)
+        put(connection, "orders", orders)
+
+
+def values(engine: Engine, orders: list[dict[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    with engine.begin() as connection:
+        return window_values(connection, orders, {"orders.total_minor", "orders.platform_discount_minor"})
+
+
+def assert_same(kept: Engine, fresh: Engine, orders: list[dict[str, Any]]) -> None:
+    said, expected = values(kept, orders), values(fresh, orders)
+    for name, column in expected.items():
+        np.testing.assert_array_equal(said[name], column, name)
+
+
+@pytest.mark.parametrize("limit", [3, 1000])
+def test_kept_histories_are_what_the_database_says(
+    store: Engine, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late, repeated and corrected orders, a transaction rolled back, a second process that writes, few in memory."""
+    monkeypatch.setattr(lookups, "HOT_KEY_LIMIT", limit)
+    monkeypatch.setattr(lookups, "_MOST", 2 * limit + 2)
+    monkeypatch.setattr(histories, "MOST_ROWS", 150)
+    chance, kept = random.Random(7), writer(store)
+    for step in range(60):
+        told = [some_order(chance) for _ in range(chance.randrange(1, 4))]
+        if step % 7 == 3:
+            with store.begin() as other:
+                put(other, "orders", told)
+        elif step % 7 == 5:
+            with kept.connect() as connection:
+                retell(connection, told)
+                put(connection, "orders", told)
+                connection.rollback()
+        else:
+            tell(kept, told)
+        assert_same(kept, store, [*told, some_order(chance)])
+    kept.dispose()
+
+
+def test_a_busy_key_is_read_once(store: Engine) -> None:
+    if store.dialect.name != "sqlite":
+        pytest.skip("only who has the file's version may keep what was read")
+    kept = writer(store)
+    tell(kept, [stored(1)])
+    values(kept, [stored(2, created_at=at(minutes=1))])
+    with kept.begin() as connection:
+        history = histories.histories(connection).get(("buyer_id", "b1"))
+        assert history is not None
+        assert len(history.times) == 1
+    tell(kept, [stored(2, created_at=at(minutes=1))])
+    assert len(history.times) == 2
+    with store.begin() as other:
+        other.execute(FACTS["orders"].delete())
+    with kept.begin() as connection:
+        assert histories.histories(connection).get(("buyer_id", "b1")) is None
+    kept.dispose()
+
+
+def test_a_long_history_forgets_its_beginning_and_knows_from_when_on() -> None:
+    history = History(0, [], [])
+    for time_ in (5, 1, 3, 4, 2, 3, 6):
+        history.add(time_, (time_,), 4)
+    assert history.since == 4
+    assert history.times == [4, 5, 6]
+    assert history.told == [(4,), (5,), (6,)]
+    history.add(3, (3,), 4)
+    assert history.times == [4, 5, 6]
+
+
+def test_checkpoints_apart_keep_the_log_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.store.database._CHECKPOINT_SECONDS", 0.01)
+    monkeypatch.setattr("detector.store.database._LONG", 20)
+    path = tmp_path / "store.db"
+    engine = writer(connect(f"sqlite:///{path}"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a)")
+    written = 0
+    with checkpoints_apart(engine):
+        while written < 200 or path.stat().st_size < 1_000_000:
+            with engine.begin() as connection:
+                connection.exec_driver_sql("INSERT INTO t VALUES (randomblob(20000))")
+            written += 1
+            time.sleep(0.002)
+            assert written < 20_000
+        log = Path(f"{path}-wal").stat().st_size
+    assert log < 2_500_000, "the log would hold over 4 MB if it never began anew"
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar() == written
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    engine.dispose()
