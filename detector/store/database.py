@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -12,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from detector.errors import TrueTradeError
@@ -82,7 +83,20 @@ def writer(engine: Engine) -> Engine:
         return _postgresql(engine.url, **one)
     alone = _sqlite(engine.url, **one, execution_options={_LONG_LOG: Event()})
     event.listen(alone, "rollback", lambda connection: connection.info.clear())
+    event.listen(alone, "handle_error", _forget)  # a commit that fails is no rollback
+    event.listen(alone, "checkin", _end)
     return alone
+
+
+def _end(connection: Any, _record: Any) -> None:
+    """What a commit that failed has left open."""
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
+
+
+def _forget(failure: ExceptionContext) -> None:
+    if failure.connection is not None:
+        failure.connection.info.clear()
 
 
 _LONG_LOG = "long_log"
@@ -164,7 +178,9 @@ def checkpoints_apart(engine: Engine) -> Iterator[None]:
         return
     ended, long = Event(), engine.get_execution_options()[_LONG_LOG]
     _checkpoint_after(engine, 0)
-    thread = Thread(target=_checkpoint, args=(engine.url, ended, long), name="checkpoints", daemon=True)
+    thread = Thread(
+        target=_checkpoint, args=(_sqlite(engine.url), ended, long), name="checkpoints", daemon=True
+    )
     thread.start()
     yield
     ended.set()
@@ -185,13 +201,18 @@ def _checkpoint_after(engine: Engine, pages: int) -> None:
         connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
 
 
-def _checkpoint(url: URL, ended: Event, long: Event) -> None:
-    with closing(_sqlite(url).raw_connection()) as connection:
-        while not ended.wait(_CHECKPOINT_SECONDS):
+def _checkpoint(engine: Engine, ended: Event, long: Event) -> None:
+    while not ended.wait(_CHECKPOINT_SECONDS):
+        # whatever is wrong with the file, who commits is told; here it is tried again
+        with (
+            suppress(OperationalError, sqlite3.OperationalError),
+            closing(engine.raw_connection()) as connection,
+        ):
             _, pages, _ = connection.cursor().execute(_CHECKPOINT).fetchone()
             if pages > _LONG:
                 connection.cursor().execute(_CHECKPOINT)  # what came meanwhile is less
                 long.set()
+    engine.dispose()
 
 
 @contextmanager

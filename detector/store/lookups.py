@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Connection, Select, bindparam, literal_column, select, type_coerce
 
 from detector.store.columns import to_micros
+from detector.store.database import keeps
 from detector.store.facts import FACTS
 from detector.store.histories import Histories, History, histories
 from detector.store.prepared import Question
@@ -211,6 +212,8 @@ def retell(connection: Connection, orders: Iterable[Row]) -> None:
 
     A history that an order leaves is forgotten; that is rare, and it is read again.
     """
+    if not keeps(connection):
+        return
     known = histories(connection)
     latest = {order["order_id"]: order for order in orders}
     asked = _places(connection.dialect.name).ask(connection, [(order_id,) for order_id in latest])

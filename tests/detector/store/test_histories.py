@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders import an_order, at
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from detector.pseudonym import Veil
 from detector.store import histories, lookups
@@ -134,3 +135,26 @@ def test_checkpoints_apart_keep_the_log_short(tmp_path: Path, monkeypatch: pytes
         assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar() == written
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     engine.dispose()
+
+
+def test_a_commit_that_fails_leaves_nothing_in_memory(store: Engine) -> None:
+    kept = writer(store)
+    with kept.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql(
+            "CREATE TABLE children (parent INTEGER REFERENCES parents(id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+    later = [stored(9, created_at=at(days=1))]
+    tell(kept, [stored(1)])
+    values(kept, later)
+    connection = kept.connect()
+    connection.begin()
+    retell(connection, [stored(2)])
+    put(connection, "orders", [stored(2)])
+    connection.exec_driver_sql("INSERT INTO children VALUES (1)")
+    with pytest.raises(IntegrityError):
+        connection.commit()
+    connection.close()
+    assert_same(kept, store, later)
+    assert values(kept, later)["buyer_orders_7d"].tolist() == [1]
+    kept.dispose()
