@@ -26,6 +26,8 @@ __all__ = ["Writer", "writing"]
 MAX_GROUP = 64
 """Orders scored together: what takes some tens of milliseconds, in which nothing else is answered."""
 MAX_WAITING = 4096
+TURNS = 4
+"""Turns of the loop in which a request that is being read reaches the queue."""
 
 T = TypeVar("T")
 _Waiting = tuple[ScoreRequest, "asyncio.Future[Decision]"]
@@ -59,7 +61,7 @@ class Writer:
         """Score what waits, group by group, until cancelled."""
         while True:
             group = [await self._queue.get()]
-            await asyncio.sleep(0)  # who has just sent an order belongs to the group
+            await self._gathered()
             while len(group) < MAX_GROUP and not self._queue.empty():
                 group.append(self._queue.get_nowait())
             QUEUE.labels("score").set(len(group) + self._queue.qsize())
@@ -67,6 +69,14 @@ class Writer:
             for (_, answer), outcome in zip(group, outcomes, strict=True):
                 _give(answer, outcome)
             QUEUE.labels("score").set(self._queue.qsize())
+
+    async def _gathered(self) -> None:
+        """Let those requests arrive that are being read: one pass for all is cheaper."""
+        waiting = -1
+        while waiting < self._queue.qsize():
+            waiting = self._queue.qsize()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
 
     async def _outcomes(self, requests: Sequence[ScoreRequest]) -> _Outcomes:
         """A decision or an error for each; where the group fails as a whole, each is tried alone."""

@@ -22,8 +22,8 @@ Row = Mapping[str, Any]
 Key = tuple[str, Any]
 """A column of ``orders``, and its value."""
 
-MOST_ROWS = 300_000
-"""Orders in memory, counted once per key: some tens of megabytes. Beyond, everything is forgotten."""
+MOST_ROWS = 600_000
+"""Orders in memory, counted once per key: a hundred megabytes at most. Beyond, everything is forgotten."""
 
 _PLACE = "histories"
 
