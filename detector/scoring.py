@@ -257,14 +257,14 @@ class Scorer:
     def _corroborated(self, score: Floats, evidence: Evidence) -> Floats:
         """Keep a score within what its own evidence can carry.
 
-        Without evidence of its own an order is allowed, however suspect its neighbours and however alike they
-        are: a suspected shop's honest customer, or fan, stays honest. Without one hard rule or two clause families
-        it is reviewed at most.
+        Without evidence of its own that would corroborate another clause's, an order is allowed, however suspect its
+        neighbours and however alike they are: a suspected shop's honest customer, or fan, stays honest, and is no
+        less so for one small oddity. Without one hard rule or two clause families it is reviewed at most.
         """
         bands = self.detection.bands
         alone = ~evidence.hard & (evidence.families < 2)
         ceiling = np.where(alone, np.nextafter(bands.hold, 0.0), 1.0)
-        ceiling = np.where(evidence.own > 0, ceiling, np.nextafter(bands.review, 0.0))
+        ceiling = np.where(evidence.families > 0, ceiling, np.nextafter(bands.review, 0.0))
         return np.minimum(score, ceiling)
 
     def hallmarks(self, scores: Scores, keys: Mapping[str, NDArray[np.int64]]) -> dict[str, Floats]:

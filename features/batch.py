@@ -10,7 +10,19 @@ from functools import partial
 
 import duckdb
 
-from features import affiliate, graph, habits, identity, promotion, related, repeat, reviews, tracking
+from features import (
+    affiliate,
+    graph,
+    habits,
+    homes,
+    identity,
+    promotion,
+    rebuyers,
+    related,
+    repeat,
+    reviews,
+    tracking,
+)
 from features.columns import Floats, read_columns
 from features.declare import Feature
 from features.keys import create_main_product
@@ -42,6 +54,8 @@ _TRADE = (
     Family("graph", "f_graph", graph.compute, graph.FEATURES),
     Family("promotions", "f_promotion", promotion.compute, promotion.FEATURES),
     Family("affiliates", "f_affiliate", affiliate.compute, affiliate.FEATURES),
+    Family("homes", "f_homes", homes.compute, homes.FEATURES),
+    Family("returning customers", "f_rebuyers", rebuyers.compute, rebuyers.FEATURES),
 )
 """These and ``_PARCELS`` need people only, so two threads share them: each uses one core for long. Longest first."""
 

@@ -9,9 +9,11 @@ from features import (
     graph,
     habits,
     hallmarks,
+    homes,
     identity,
     neighbours,
     promotion,
+    rebuyers,
     related,
     repeat,
     reviews,
@@ -23,8 +25,8 @@ from features.declare import Feature
 CATALOG: dict[str, Feature] = {
     feature.name: feature
     for family in (
-        velocity, identity, related, repeat, graph, tracking, reviews, promotion, affiliate, habits, neighbours,
-        hallmarks,
+        velocity, identity, related, homes, repeat, rebuyers, graph, tracking, reviews, promotion, affiliate, habits,
+        neighbours, hallmarks,
     )
     for feature in family.FEATURES
 }  # fmt: skip

@@ -26,14 +26,16 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 LOWEST, HIGHEST = -2.0, 5.0
-"""Range of a lift (nats): beyond it more neighbours say nothing new."""
+"""Range of a lift (nats): beyond it more neighbours say nothing new. A shop's ends sooner: where others give
+themselves away at once, an order that does not is the less suspect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
     """Orders that share ``group``; of those, the ones that share ``apart`` with the order do not count.
 
-    They are compared with the orders that share ``within``, or with the market.
+    They are compared with the orders that share ``within``, or with the market. A lift over ``highest`` (nats)
+    says nothing more.
     """
 
     name: str
@@ -43,13 +45,14 @@ class Neighbourhood:
     prior: float
     entity: Entity
     within: str | None = None
+    highest: float = HIGHEST
 
     @property
     def feature(self) -> Feature:
         than = "market" if self.within is None else self.within
         return Feature(
             self.name,
-            f"How much more suspect (nats above the {than}'s mean, −2 to 5) {self.meaning} are.",
+            f"How much more suspect (nats above the {than}'s mean, {LOWEST:g} to {self.highest:g}) {self.meaning} are.",
             "There are no such orders.",
             (),
             kind="snapshot",
@@ -58,7 +61,9 @@ class Neighbourhood:
 
 
 NEIGHBOURHOODS: tuple[Neighbourhood, ...] = (
-    Neighbourhood("seller_context", "the seller's orders from other entities", "seller", "entity", 4, "seller"),
+    Neighbourhood(
+        "seller_context", "the seller's orders from other entities", "seller", "entity", 4, "seller", highest=1.0
+    ),
     Neighbourhood(
         "customer_context", "the seller's orders from other entities that, as this one, shop nowhere else, or do,",
         "customers", "entity", 2, "pair", "seller",
@@ -161,7 +166,7 @@ class Neighbours:
             wider = self._sides[hood.within, hood.apart]
             usual = (hood.prior * base + wider.mass(suspicion)) / (hood.prior + wider.others)
         lift = np.log((hood.prior * usual + sides.mass(suspicion)) / ((hood.prior + sides.others) * usual))
-        return np.where(sides.others > 0, np.clip(lift, LOWEST, HIGHEST), np.nan)
+        return np.where(sides.others > 0, np.clip(lift, LOWEST, hood.highest), np.nan)
 
 
 @dataclass(frozen=True, slots=True)

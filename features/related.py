@@ -76,8 +76,8 @@ FEATURES: tuple[Feature, ...] = (
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Create ``related_accounts(kind_a, id_a, kind_b, id_b, strength, via)`` and ``f_related``.
 
-    Strength is the identifier kind's own, divided by ``log2`` of the number of accounts that share it, 0.99
-    at most, and combined over several shared identifiers by noisy-or.
+    Strength is the identifier kind's own, divided by ``log2`` of how many share it, the buyer accounts of one
+    entity counted once, 0.99 at most, and combined over several shared identifiers by noisy-or.
     """
     _related_accounts(con)
     _seller_ties(con)
@@ -89,11 +89,15 @@ def _related_accounts(con: duckdb.DuckDBPyConnection) -> None:
     strength = " ".join(f"WHEN '{kind}' THEN {value}" for kind, value in KIND_STRENGTH.items())
     con.execute(f"""
         CREATE OR REPLACE TABLE rare_links AS
-        SELECT a.account_kind, a.account_id, kind, identifier, degree FROM identifier_links l
-        JOIN (SELECT identifier, count(*) AS degree FROM identifier_links GROUP BY identifier
-              HAVING count(*) BETWEEN 2 AND {MAX_DEGREE}
-                 AND count(*) FILTER (NOT is_buyer) > 0) USING (identifier)
-        JOIN accounts a USING (account);
+        SELECT a.account_kind, a.account_id, kind, identifier,
+               count(DISTINCT coalesce(entity_id, a.account_kind || ' ' || a.account_id))
+                   OVER (PARTITION BY identifier) AS degree
+        FROM identifier_links l SEMI JOIN (
+            SELECT identifier FROM identifier_links GROUP BY identifier
+            HAVING count(*) BETWEEN 2 AND {MAX_DEGREE} AND count(*) FILTER (NOT is_buyer) > 0
+        ) USING (identifier)
+        JOIN accounts a USING (account)
+        LEFT JOIN buyer_entity e ON is_buyer AND e.buyer_id = a.account_id;
         CREATE OR REPLACE TABLE related_accounts AS
         SELECT a.account_kind AS kind_a, a.account_id AS id_a, b.account_kind AS kind_b, b.account_id AS id_b,
                round(1 - product(1 - least(0.99, CASE a.kind {strength} ELSE 0.2 END
