@@ -51,10 +51,9 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
         ``clauses``.
 
         A case is recommended when the lower bound of the 95 % interval of the number of fake orders (a sum
-        of independent chances) and its share of the orders both reach the policy's values, and as many
-        suspected orders are corroborated or of buyers suspected elsewhere too: oddities of one kind at one
-        shop, however many, are no case. A seller whose suspected orders come from
-        outsiders who work for nobody else, in a burst, without evidence that only a seller can make or gain
+        of independent chances) and its share of the orders both reach the policy's values. Unless as many
+        suspected orders are corroborated or of buyers suspected elsewhere too, more are needed: oddities of
+        one kind at one shop may have one innocent cause. A seller whose suspected orders come from outsiders who work for nobody else, in a burst, without evidence that only a seller can make or gain
         by, is a ``possible_victim`` and is watched at most.
     """
     con.register("scored", _columns(scores))
@@ -124,7 +123,8 @@ def _verdicts(table: pd.DataFrame, policy: SellerVerdict) -> pd.DataFrame:
         & (suspected / orders <= policy.victim_share)
     )
     firm = table["corroborated"].to_numpy(dtype=np.float64) >= policy.case_orders
-    case = firm & (lower >= policy.case_orders) & (share >= policy.case_share)
+    needed = np.where(firm, policy.case_orders, policy.case_orders_alike)
+    case = (lower >= needed) & (share >= policy.case_share)
     watch = expected >= policy.watch_orders
     table["score"] = _seller_score(
         expected, lower, orders, table["top_score"].to_numpy(dtype=np.float64), victim

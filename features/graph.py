@@ -86,6 +86,24 @@ FEATURES: tuple[Feature, ...] = (
         clause="repeat_buying",
         source="FRAUDAR (Hooi et al. 2016), with a null matched for degrees",
     ),
+    Feature(
+        "block_closed_members",
+        "Other buying entities of the dense block that, as this one, buy at no shop outside it.",
+        "The entity and the seller are in no dense block, or the entity buys elsewhere too.",
+        (),
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+    ),
+    Feature(
+        "block_closed_share",
+        "Share (0–1) of the other buying entities of the dense block that buy at no shop outside it.",
+        "As block_closed_members.",
+        (),
+        kind="snapshot",
+        entity="buyer",
+        clause="repeat_buying",
+    ),
 )
 
 
@@ -94,6 +112,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     _seller_pairs(con)
     _lockstep(con)
     _blocks(con)
+    _closed_members(con)
     con.execute("""
         CREATE OR REPLACE TEMP TABLE seller_cobuy AS
         SELECT s.seller_id, exact_sum(coalesce(c.surprise, 0)) AS total, count(*) AS entities
@@ -106,15 +125,17 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
                round((n.total - coalesce(c.surprise, 0)) / (n.entities + 2), 9)::DOUBLE AS cobuy_neighbours,
                coalesce(l.partners, 0)::DOUBLE AS lockstep_partners,
                round(least(60, coalesce(l.surprise, 0)), 9)::DOUBLE AS lockstep_surprise,
-               coalesce(b.surprise, 0)::DOUBLE AS block_surprise
+               coalesce(b.surprise, 0)::DOUBLE AS block_surprise,
+               m.others::DOUBLE AS block_closed_members, m.share AS block_closed_share
         FROM orders o JOIN buyer_entity e USING (buyer_id)
         JOIN (SELECT entity_id, count(*) AS sellers FROM entity_sellers GROUP BY ALL) t USING (entity_id)
         JOIN seller_cobuy n ON n.seller_id = o.seller_id
         LEFT JOIN cobuy c ON c.entity_id = e.entity_id AND c.seller_id = o.seller_id
         LEFT JOIN lockstep l ON l.entity_id = e.entity_id AND l.seller_id = o.seller_id
-        LEFT JOIN block_pairs b ON b.entity_id = e.entity_id AND b.seller_id = o.seller_id;
+        LEFT JOIN block_pairs b ON b.entity_id = e.entity_id AND b.seller_id = o.seller_id
+        LEFT JOIN closed_members m ON m.entity_id = b.entity_id AND m.block = b.block;
         DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE seller_pairs;
-        DROP TABLE seller_cobuy
+        DROP TABLE seller_cobuy; DROP TABLE closed_members
     """)
 
 
@@ -283,6 +304,20 @@ def _blocks(con: duckdb.DuckDBPyConnection) -> None:
         DROP TABLE edges
     """)
     con.unregister("block_edges")
+
+
+def _closed_members(con: duckdb.DuckDBPyConnection) -> None:
+    """``closed_members(block, entity_id, others, share)``: who buys at no shop outside its block."""
+    con.execute("""
+        CREATE OR REPLACE TEMP TABLE closed_members AS
+        WITH member AS (SELECT block, entity_id, count(*) AS inside FROM block_pairs GROUP BY ALL),
+        shops AS (
+            SELECT entity_id, count(*) AS shops FROM entity_sellers SEMI JOIN member USING (entity_id) GROUP BY ALL),
+        told AS (SELECT block, entity_id, inside = shops AS closed FROM member JOIN shops USING (entity_id))
+        SELECT block, entity_id, count(*) FILTER (closed) OVER same - 1 AS others,
+               round((count(*) FILTER (closed) OVER same - 1) / nullif(count(*) OVER same - 1, 0), 9)::DOUBLE AS share
+        FROM told WINDOW same AS (PARTITION BY block) QUALIFY closed
+    """)
 
 
 def _members(blocks: list[Block]) -> pa.Table:

@@ -129,7 +129,8 @@ class SellerVerdict(Section):
     """When a seller is watched or a case is opened, and when it is a possible victim.
 
     A seller's expected number of fake orders is the sum of its suspected orders' scores; a case needs both
-    the lower bound of its 95 % interval and the share to be reached.
+    the lower bound of its 95 % interval and the share to be reached: ``case_orders`` where as many suspected
+    orders are corroborated or of buyers suspected elsewhere, ``case_orders_alike`` where they are not.
 
     A possible victim has at least ``victim_orders`` suspected orders, at most ``victim_share`` of all; of
     these at most ``victim_benefit_share`` with evidence that only the seller could make, as many of buyers
@@ -142,6 +143,7 @@ class SellerVerdict(Section):
 
     watch_orders: Annotated[float, Field(gt=0)]
     case_orders: Annotated[float, Field(gt=0)]
+    case_orders_alike: Annotated[float, Field(gt=0)]
     case_share: Share
     victim_orders: Annotated[float, Field(gt=0)]
     victim_share: Share

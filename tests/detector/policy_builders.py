@@ -47,6 +47,7 @@ def a_detection(**fusion: Any) -> Detection:
             "seller": {
                 "watch_orders": 1.5,
                 "case_orders": 2.0,
+                "case_orders_alike": 4.0,
                 "case_share": 0.02,
                 "victim_orders": 5,
                 "victim_share": 0.5,

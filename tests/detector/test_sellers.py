@@ -120,7 +120,8 @@ def test_counts_money_and_cases_are_those_of_plain_python(orders: list[Order]) -
         spread = math.sqrt(math.fsum(order.score * (1 - order.score) for order in suspected))
         lower = max(0, expected - 1.96 * spread)
         firm = sum(order.corroborated or order.roaming for order in suspected) >= POLICY.case_orders
-        case = firm and lower >= POLICY.case_orders and lower / len(mine) >= POLICY.case_share
+        needed = POLICY.case_orders if firm else POLICY.case_orders_alike
+        case = lower >= needed and lower / len(mine) >= POLICY.case_share
         victim = row["disposition_hint"] == "possible_victim"
         watched = victim or expected >= POLICY.watch_orders
         advice = "open_case" if case and not victim else "watch" if watched else "none"
