@@ -53,8 +53,9 @@ def judge_sellers(con: duckdb.DuckDBPyConnection, scores: OrderScores, policy: S
         A case is recommended when the lower bound of the 95 % interval of the number of fake orders (a sum
         of independent chances) and its share of the orders both reach the policy's values. Unless as many
         suspected orders are corroborated or of buyers suspected elsewhere too, more are needed: oddities of
-        one kind at one shop may have one innocent cause. A seller whose suspected orders come from outsiders who work for nobody else, in a burst, without evidence that only a seller can make or gain
-        by, is a ``possible_victim`` and is watched at most.
+        one kind at one shop may have one innocent cause. A seller whose suspected orders come from outsiders
+        who work for nobody else, in a burst, without evidence that only a seller can make or gain by, is a
+        ``possible_victim`` and is watched at most.
     """
     con.register("scored", _columns(scores))
     evidence = ", ".join(f"sum(c_{c}) FILTER (suspected) AS n_{c}" for c in CLAUSES)

@@ -32,8 +32,9 @@ _OF_ENTITY: dict[Entity, tuple[str, ...]] = {
 
 _OTHERWISE: dict[tuple[str, ...], tuple[str, ...]] = {
     _PAIR: (
-        "entity_seller_accounts", "entity_seller_share", "entity_seller_homes", "entity_focus", "hub_focus", "cohort_focus",
-        "cobuy_surprise", "cobuy_share", "lockstep_partners", "lockstep_surprise", "block_surprise", "block_closed_members", "block_closed_share",
+        "entity_seller_accounts", "entity_seller_share", "entity_seller_homes", "entity_focus", "hub_focus",
+        "cohort_focus", "cobuy_surprise", "cobuy_share", "lockstep_partners", "lockstep_surprise",
+        "block_surprise", "block_closed_members", "block_closed_share",
     ),
     ("buyer_id", "product_id"): ("same_product_orders", "same_product_excess", "product_rebuyers_surprise"),
     ("product_id",): ("product_context",),
