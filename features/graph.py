@@ -89,7 +89,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "block_closed_members",
         "Other buying entities of the dense block that, as this one, buy at no shop outside it.",
-        "The entity and the seller are in no dense block, or the entity buys elsewhere too.",
+        "Never null: 0 outside every block, or if this one buys elsewhere too.",
         (),
         kind="snapshot",
         entity="buyer",
@@ -126,7 +126,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
                coalesce(l.partners, 0)::DOUBLE AS lockstep_partners,
                round(least(60, coalesce(l.surprise, 0)), 9)::DOUBLE AS lockstep_surprise,
                coalesce(b.surprise, 0)::DOUBLE AS block_surprise,
-               m.others::DOUBLE AS block_closed_members, m.share AS block_closed_share
+               coalesce(m.others, 0)::DOUBLE AS block_closed_members, coalesce(m.share, 0) AS block_closed_share
         FROM orders o JOIN buyer_entity e USING (buyer_id)
         JOIN (SELECT entity_id, count(*) AS sellers FROM entity_sellers GROUP BY ALL) t USING (entity_id)
         JOIN seller_cobuy n ON n.seller_id = o.seller_id

@@ -355,6 +355,36 @@ def test_several_planted_blocks_are_found_and_nobody_else_is() -> None:
     assert flagged[1] >= 60
 
 
+def test_who_buys_at_no_shop_outside_the_block_is_counted() -> None:
+    """Nine of each fifteen do not even buy their camouflage."""
+    rows = [
+        row
+        for row in planted(3, blocks=5)[0]
+        if row["buyer_id"][-2:] >= "09" or row["buyer_id"][0] != "r" or row["seller_id"][0] == "t"
+    ]
+    con = computed(rows).con
+    visited: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        visited[row["buyer_id"]].add(row["seller_id"])
+    inside: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for buyer, seller, block in con.execute("SELECT entity_id, seller_id, block FROM block_pairs").fetchall():
+        inside[block][buyer].add(seller)
+    expected: dict[tuple[str, str], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+    for members in inside.values():
+        closed = [buyer for buyer, shops in members.items() if shops == visited[buyer]]
+        others = len(closed) - 1
+        for buyer in closed:
+            for shop in members[buyer]:
+                expected[buyer, shop] = others, pytest.approx(others / (len(members) - 1), abs=1e-9)
+    assert max(others for others, _ in expected.values()) >= 4
+    found = con.execute("""
+        SELECT buyer_id, seller_id, block_closed_members, block_closed_share FROM orders JOIN f_graph USING (o)
+    """).fetchall()
+    assert {(b, s): (others, share) for b, s, others, share in found} == {
+        (b, s): expected[b, s] for b, s, _, _ in found
+    }
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     rows = [{"order_id": f"x{n}"} | row for n, row in enumerate(planted(4, blocks=2)[0])]
     assert by_order(computed(rows).con, "f_graph") == by_order(computed(shuffled(rows)).con, "f_graph")

@@ -56,13 +56,22 @@ def test_two_shared_identifiers_say_more_than_one() -> None:
     assert tie([an_order()], links) == pytest.approx(expected)
 
 
-def test_staff_who_use_the_shop_s_phone() -> None:
-    """Three accounts on one phone: each is tied, less strongly than two would be."""
+def test_a_family_that_pays_with_the_shop_s_card_is_one_tie() -> None:
+    """Four accounts and the shop on one card: the four are one household, so only two share it."""
     links = [
-        seller("phone", "5551234"),
-        *(an_identifier("phone", "5551234", buyer) for buyer in ("b1", "b2")),
+        seller("payment", "card"),
+        *(an_identifier("payment", "card", f"b{n}") for n in range(1, 5)),
     ]
-    expected = KIND_STRENGTH["phone"] / math.log2(3)
+    orders = [an_order(buyer_id=f"b{n}") for n in range(1, 5)]
+    assert tie(orders, links) == pytest.approx(KIND_STRENGTH["payment"])
+
+
+def test_neighbours_at_the_shop_s_address_are_tied_less_each() -> None:
+    links = [
+        seller("address", "12 High Street 10115"),
+        *(an_identifier("address", "12 High Street 10115", buyer) for buyer in ("b1", "b2")),
+    ]
+    expected = KIND_STRENGTH["address"] / math.log2(3)
     assert tie([an_order(), an_order(buyer_id="b2")], links) == pytest.approx(expected)
 
 
@@ -168,7 +177,11 @@ class Plain:
         doubt = 1.0
         for (kind, _), users in self.users.items():
             if left in users and right in users and len(users) <= MAX_DEGREE:
-                doubt *= 1 - min(CERTAIN, KIND_STRENGTH[kind] / math.log2(max(2, len(users))))
+                sharing = {
+                    (sort, self.entity_of.get(name, name) if sort == "buyer" else name)
+                    for sort, name in users
+                }
+                doubt *= 1 - min(CERTAIN, KIND_STRENGTH[kind] / math.log2(max(2, len(sharing))))
         return 1 - doubt
 
     def _find_ties(self) -> None:
