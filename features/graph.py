@@ -313,10 +313,12 @@ def _closed_members(con: duckdb.DuckDBPyConnection) -> None:
         WITH member AS (SELECT block, entity_id, count(*) AS inside FROM block_pairs GROUP BY ALL),
         shops AS (
             SELECT entity_id, count(*) AS shops FROM entity_sellers SEMI JOIN member USING (entity_id) GROUP BY ALL),
-        told AS (SELECT block, entity_id, inside = shops AS closed FROM member JOIN shops USING (entity_id))
-        SELECT block, entity_id, count(*) FILTER (closed) OVER same - 1 AS others,
-               round((count(*) FILTER (closed) OVER same - 1) / nullif(count(*) OVER same - 1, 0), 9)::DOUBLE AS share
-        FROM told WINDOW same AS (PARTITION BY block) QUALIFY closed
+        told AS (
+            SELECT block, entity_id, inside = shops AS closed, count(*) FILTER (closed) OVER same - 1 AS others,
+                   count(*) OVER same - 1 AS members
+            FROM member JOIN shops USING (entity_id) WINDOW same AS (PARTITION BY block))
+        SELECT block, entity_id, others, round(others / nullif(members, 0), 9)::DOUBLE AS share
+        FROM told WHERE closed
     """)
 
 

@@ -27,7 +27,7 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Create ``f_homes``."""
+    """Create ``f_homes``. Expects ``buyer_entity``."""
     con.execute("""
         CREATE OR REPLACE TABLE f_homes AS
         WITH member AS (

@@ -39,7 +39,7 @@ FEATURES: tuple[Feature, ...] = (
 
 
 def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
-    """Create ``f_rebuyers``. Expects ``main_product``."""
+    """Create ``f_rebuyers``. Expects ``main_product`` and ``buyer_entity``."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE rebought AS
         WITH bought AS (
@@ -57,7 +57,7 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
         usual AS (SELECT entity, product, greatest(median(gap), 1) AS usual FROM gaps GROUP BY ALL),
         uneven AS (
             SELECT entity, product FROM gaps JOIN usual USING (entity, product) GROUP BY ALL
-            HAVING avg(abs(gap / usual - greatest(round(gap / usual), 1))) > {RHYTHM}),
+            HAVING exact_sum(abs(gap / usual - greatest(round(gap / usual), 1))) > {RHYTHM} * count(gap)),
         pieces AS (
             SELECT entity, product FROM rebought r JOIN order_items i USING (order_id)
             WHERE mostly AND hash(i.product_id) = product GROUP BY ALL HAVING median(quantity) <= {FEW_PIECES})
