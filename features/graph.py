@@ -89,7 +89,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "block_closed_members",
         "Other buying entities of the dense block that, as this one, buy at no shop outside it.",
-        "Never null: 0 outside every block, or if this one buys elsewhere too.",
+        "Never null: 0 outside every block, if this one buys elsewhere too, and of samples, replacements and exchanges.",
         (),
         kind="snapshot",
         entity="buyer",
@@ -126,14 +126,16 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
                coalesce(l.partners, 0)::DOUBLE AS lockstep_partners,
                round(least(60, coalesce(l.surprise, 0)), 9)::DOUBLE AS lockstep_surprise,
                coalesce(b.surprise, 0)::DOUBLE AS block_surprise,
-               coalesce(m.others, 0)::DOUBLE AS block_closed_members, coalesce(m.share, 0) AS block_closed_share
+               CASE WHEN bought THEN coalesce(m.others, 0) ELSE 0 END::DOUBLE AS block_closed_members,
+               CASE WHEN bought THEN coalesce(m.share, 0) ELSE 0 END AS block_closed_share
         FROM orders o JOIN buyer_entity e USING (buyer_id)
         JOIN (SELECT entity_id, count(*) AS sellers FROM entity_sellers GROUP BY ALL) t USING (entity_id)
         JOIN seller_cobuy n ON n.seller_id = o.seller_id
         LEFT JOIN cobuy c ON c.entity_id = e.entity_id AND c.seller_id = o.seller_id
         LEFT JOIN lockstep l ON l.entity_id = e.entity_id AND l.seller_id = o.seller_id
         LEFT JOIN block_pairs b ON b.entity_id = e.entity_id AND b.seller_id = o.seller_id
-        LEFT JOIN closed_members m ON m.entity_id = b.entity_id AND m.block = b.block;
+        LEFT JOIN closed_members m ON m.entity_id = b.entity_id AND m.block = b.block,
+        LATERAL (SELECT NOT coalesce(is_sample OR is_replacement OR is_exchange, false) AS bought);
         DROP TABLE cobuy; DROP TABLE lockstep; DROP TABLE seller_pairs;
         DROP TABLE seller_cobuy; DROP TABLE closed_members
     """)

@@ -35,7 +35,7 @@ class Neighbourhood:
     """Orders that share ``group``; of those, the ones that share ``apart`` with the order do not count.
 
     They are compared with the orders that share ``within``, or with the market. A lift over ``highest`` (nats)
-    says nothing more.
+    says nothing more. Of as many neighbours as ``forgives`` or more, the most suspect one does not count.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Neighbourhood:
     entity: Entity
     within: str | None = None
     highest: float = HIGHEST
+    forgives: int | None = None
 
     @property
     def feature(self) -> Feature:
@@ -79,7 +80,9 @@ NEIGHBOURHOODS: tuple[Neighbourhood, ...] = (
         "product_context", "the orders of the same product by other entities", "product", "entity", 3, "seller"
     ),
     Neighbourhood("buyer_context", "the entity's orders at other sellers", "entity", "seller", 1, "buyer"),
-    Neighbourhood("pair_context", "the entity's other orders at this seller", "pair", "order", 1, "pair"),
+    Neighbourhood(
+        "pair_context", "the entity's other orders at this seller", "pair", "order", 1, "pair", forgives=4
+    ),  # one misdelivered parcel says nothing of a subscription's others
     Neighbourhood(
         "point_context", "other sellers' parcels from the same consignment point", "point", "seller", 6, "point"
     ),
@@ -165,7 +168,11 @@ class Neighbours:
         if hood.within is not None:
             wider = self._sides[hood.within, hood.apart]
             usual = (hood.prior * base + wider.mass(suspicion)) / (hood.prior + wider.others)
-        lift = np.log((hood.prior * usual + sides.mass(suspicion)) / ((hood.prior + sides.others) * usual))
+        mass, others = sides.mass(suspicion), sides.others
+        if hood.forgives is not None:
+            mass = np.maximum(mass - sides.loudest(suspicion, hood.forgives), 0.0)
+            others = others - (others >= hood.forgives)
+        lift = np.log((hood.prior * usual + mass) / ((hood.prior + others) * usual))
         return np.where(sides.others > 0, np.clip(lift, LOWEST, hood.highest), np.nan)
 
 
@@ -193,6 +200,20 @@ class _Sides:
         told, mass = suspicion[self.rows], np.zeros(len(self.others))
         mass[self.rows] = np.maximum(_total(told, self.group) - _total(told, self.part), 0.0)
         return mass
+
+    def loudest(self, suspicion: Floats, many: int) -> Floats:
+        """The suspicion of every order's most suspect neighbour where it has ``many`` or more, else 0.
+
+        For sides whose part is the order itself.
+        """
+        loudest = np.zeros(len(self.others))
+        chosen = np.flatnonzero(self.others[self.rows] >= many)
+        order = chosen[np.lexsort((-suspicion[self.rows[chosen]], self.group[chosen]))]
+        rows, group = self.rows[order], self.group[order]
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        loudest[rows] = np.repeat(suspicion[rows[first]], np.diff(first, append=len(rows)))
+        loudest[rows[first]] = suspicion[rows[first + 1]]
+        return loudest
 
 
 def _count(group: Codes) -> Codes:

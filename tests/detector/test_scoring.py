@@ -81,7 +81,7 @@ def plain(fired: tuple[bool | None, ...], context: float | None, anomaly: float 
     score = 1 / (1 + math.exp(-odds))
     if not hard and families < 2:
         score = min(score, math.nextafter(0.9, 0))
-    return score if own > 0 else min(score, math.nextafter(0.5, 0))
+    return score if families else min(score, math.nextafter(0.5, 0))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -163,12 +163,12 @@ def test_being_alike_is_never_reviewed_nor_told_to_the_neighbours() -> None:
 
 
 def some_features(orders: int, seed: int = 4) -> dict[str, np.ndarray]:
-    """Every input of the default policy, of heavy tails and with a third unknown."""
+    """Every input of the default policy, of heavy tails and with two thirds unknown."""
     random = np.random.default_rng(seed)
     features = {}
     for name in SCORER.inputs:
         values = np.exp(random.normal(0, 2.5, orders)) * random.choice([0, 1, 1], orders)
-        features[name] = np.where(random.random(orders) < 0.33, np.nan, values)
+        features[name] = np.where(random.random(orders) < 0.67, np.nan, values)
     return features | {
         name: np.clip(features[name], LOWEST, HIGHEST) for name in POLICY.detection.fusion.context
     }

@@ -193,9 +193,10 @@ def test_a_few_among_many_are_no_case() -> None:
     assert verdict([*mine, *honest(1000)])["recommendation"] == "watch"
 
 
-def test_oddities_of_one_kind_are_no_case_however_many() -> None:
-    soft = [fake(day=3.0 * n, corroborated=False) for n in range(50)]
+def test_of_oddities_of_one_kind_more_are_needed() -> None:
+    soft = [fake(day=15.0 * n, corroborated=False) for n in range(3)]
     assert verdict(soft)["recommendation"] == "watch"
+    assert verdict([*soft, *soft])["recommendation"] == "open_case"
     assert verdict([*soft, *[fake(day=5)] * 2])["recommendation"] == "open_case"
     elsewhere = fake(day=5, corroborated=False, roaming=True)
     assert verdict([*soft, *[elsewhere] * 2])["recommendation"] == "open_case"

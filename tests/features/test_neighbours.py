@@ -13,7 +13,6 @@ from builders import AS_OF, Row, a_market, an_item, an_order, at
 from features import identity
 from features.keys import create_main_product
 from features.neighbours import (
-    HIGHEST,
     LOWEST,
     NEIGHBOURHOODS,
     Neighbourhood,
@@ -56,8 +55,9 @@ def brute(suspicion: list[float], keys: dict[str, list[int]], hood: Neighbourhoo
     for mine in range(len(suspicion)):
         usual = base if hood.within is None else mean(others(mine, keys[hood.within]), base)
         seen = others(mine, keys[hood.group])
-        lift = math.log(mean(seen, usual) / usual)
-        lifts.append(min(max(lift, LOWEST), HIGHEST) if seen else math.nan)
+        forgiven = hood.forgives is not None and len(seen) >= hood.forgives
+        lift = math.log(mean(sorted(seen)[: len(seen) - forgiven], usual) / usual)
+        lifts.append(min(max(lift, LOWEST), hood.highest) if seen else math.nan)
     return lifts
 
 
@@ -96,6 +96,21 @@ def test_suspect_neighbours_lift_and_clean_ones_lower() -> None:
     lift = Neighbours(keys).features(np.repeat([0.5, 0.001], 20))["seller_context"]
     assert lift[0] > 0.3
     assert lift[39] < -1
+
+
+def test_one_loud_order_among_five_is_forgiven_two_are_not() -> None:
+    """One misdelivered parcel of a subscription, and a pair whose parcels are often so."""
+    names = ("product", "block", "point", "wording", "creator", "order", "customers", "seller_day")
+    keys = {name: np.arange(40) for name in names}
+    keys |= {name: np.maximum(np.arange(40) - 5, 0) for name in ("seller", "entity", "pair")}
+    quiet = np.full(40, 0.01)
+    lifts = []
+    for loud in (1, 2):
+        suspicion = quiet.copy()
+        suspicion[:loud] = 1.0
+        lifts.append(Neighbours(keys).features(suspicion)["pair_context"])
+    assert (lifts[0][:6] < 0).all()
+    assert (lifts[1][2:6] > 1).all()
 
 
 def test_a_market_without_orders_has_no_lifts() -> None:
