@@ -42,8 +42,8 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Create ``f_rebuyers``. Expects ``main_product`` and ``buyer_entity``."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE rebought AS
-        WITH bought AS (
-            SELECT o, created_at, order_id, hash(entity_id) AS entity, hash(product_id) AS product
+        WITH bought AS MATERIALIZED (
+            SELECT o, hash(entity_id) AS entity, hash(product_id) AS product
             FROM main_product JOIN orders USING (o) JOIN buyer_entity USING (buyer_id)),
         counted AS (
             SELECT entity, product, count(*) AS orders, sum(count(*)) OVER (PARTITION BY entity) AS total
@@ -52,14 +52,15 @@ def compute(con: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
         FROM bought b JOIN counted USING (entity, product) WHERE orders >= 2;
         CREATE OR REPLACE TEMP TABLE rebuyer AS
         WITH gaps AS (
-            SELECT entity, product, epoch(created_at - lag(created_at) OVER same) AS gap FROM rebought WHERE mostly
+            SELECT entity, product, epoch(created_at - lag(created_at) OVER same) AS gap
+            FROM rebought JOIN orders USING (o) WHERE mostly
             WINDOW same AS (PARTITION BY entity, product ORDER BY o)),
         usual AS (SELECT entity, product, greatest(median(gap), 1) AS usual FROM gaps GROUP BY ALL),
         uneven AS (
             SELECT entity, product FROM gaps JOIN usual USING (entity, product) GROUP BY ALL
             HAVING exact_sum(abs(gap / usual - greatest(round(gap / usual), 1))) > {RHYTHM} * count(gap)),
         pieces AS (
-            SELECT entity, product FROM rebought r JOIN order_items i USING (order_id)
+            SELECT entity, product FROM rebought JOIN orders USING (o) JOIN order_items i USING (order_id)
             WHERE mostly AND hash(i.product_id) = product GROUP BY ALL HAVING median(quantity) <= {FEW_PIECES})
         SELECT * FROM uneven SEMI JOIN pieces USING (entity, product);
         CREATE OR REPLACE TEMP TABLE returning_customer AS
