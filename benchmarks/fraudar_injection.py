@@ -100,7 +100,11 @@ def inject(edges: pd.DataFrame, density: float, camouflage: str, seed: int) -> p
 def by_surprise(edges: pd.DataFrame) -> pd.DataFrame:
     """``cobuying`` (the surprise of co-buying, one's own and the neighbours') and ``blocks`` per buyer."""
     orders = edges.sort_values(["buyer_id", "seller_id"], ignore_index=True).assign(
-        o=np.arange(len(edges)), created_at=datetime(2020, 1, 1)
+        o=np.arange(len(edges)),
+        created_at=datetime(2020, 1, 1),
+        is_sample=False,
+        is_replacement=False,
+        is_exchange=False,
     )
     with duckdb.connect() as con:
         con.register("given", orders)
