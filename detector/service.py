@@ -20,7 +20,7 @@ from detector.pseudonym import Veil
 from detector.scoring import Reason
 from detector.store import decisions, facts, snapshots
 from detector.store.columns import to_micros
-from detector.store.database import checkpoints_apart, writer
+from detector.store.database import writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
 from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
@@ -113,13 +113,9 @@ class Service:
             self._feature_set = decisions.feature_set(connection, self._judge.recorded)
 
     def __enter__(self) -> Self:
-        """From now on no request waits for a checkpoint of the database."""
-        self._checkpoints = checkpoints_apart(self._writer)
-        self._checkpoints.__enter__()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._checkpoints.__exit__(None, None, None)
         self._writer.dispose()
 
     def score(self, requests: Sequence[ScoreRequest], now: datetime) -> list[Decision]:

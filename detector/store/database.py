@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 from alembic import command
@@ -22,7 +20,6 @@ __all__ = [
     "DEFAULT_URL",
     "SchemaOutdated",
     "StoreError",
-    "checkpoints_apart",
     "connect",
     "keeps",
     "one_moment",
@@ -81,7 +78,7 @@ def writer(engine: Engine) -> Engine:
     one: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
     if engine.dialect.name == "postgresql":
         return _postgresql(engine.url, **one)
-    alone = _sqlite(engine.url, **one, execution_options={_LONG_LOG: Event()})
+    alone = _sqlite(engine.url, **one, execution_options={_KEEPS: True})
     event.listen(alone, "rollback", lambda connection: connection.info.clear())
     event.listen(alone, "handle_error", _forget)  # a commit that fails is no rollback
     event.listen(alone, "checkin", _end)
@@ -99,8 +96,7 @@ def _forget(failure: ExceptionContext) -> None:
         failure.connection.info.clear()
 
 
-_LONG_LOG = "long_log"
-"""Option of a ``writer`` of an SQLite file: an event, set when the log is copied up to what came meanwhile."""
+_KEEPS = "keeps"
 
 
 def keeps(connection: Connection) -> bool:
@@ -109,7 +105,7 @@ def keeps(connection: Connection) -> bool:
     That version tells what all others write; of what the connection itself writes, whoever keeps something has
     to be told. A rollback forgets everything.
     """
-    return _LONG_LOG in connection.get_execution_options()
+    return _KEEPS in connection.get_execution_options()
 
 
 def _postgresql(url: URL, **options: Any) -> Engine:
@@ -127,11 +123,8 @@ def _sqlite(url: URL, **options: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        options = connection.get_execution_options()
-        if _LONG_LOG in options and options[_LONG_LOG].is_set():
-            options[_LONG_LOG].clear()
-            connection.connection.driver_connection.execute(_CHECKPOINT).fetchall()
-        connection.exec_driver_sql("BEGIN" if options.get("reads_only", False) else "BEGIN IMMEDIATE")
+        reads_only = connection.get_execution_options().get("reads_only", False)
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -159,60 +152,6 @@ def require_current(engine: Engine) -> None:
         raise SchemaOutdated(
             f"the database is at schema {found or 'none'}, this version needs {head}; run truetrade db upgrade"
         )
-
-
-@contextmanager
-def checkpoints_apart(engine: Engine) -> Iterator[None]:
-    """While the block runs, a thread copies an SQLite file's log into it, and commits of ``engine`` need not.
-
-    The log is copied while it is being written. Once it is long, the next transaction copies what came
-    meanwhile before it begins, so that the log starts anew. A commit is durable by the log alone.
-
-    Parameters
-    ----------
-    engine
-        A ``writer``.
-    """
-    if engine.dialect.name != "sqlite":
-        yield
-        return
-    ended, long = Event(), engine.get_execution_options()[_LONG_LOG]
-    _checkpoint_after(engine, 0)
-    thread = Thread(
-        target=_checkpoint, args=(_sqlite(engine.url), ended, long), name="checkpoints", daemon=True
-    )
-    thread.start()
-    yield
-    ended.set()
-    thread.join()
-    _checkpoint_after(engine, _PAGES)
-
-
-_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
-_CHECKPOINT_SECONDS = 1.0
-_PAGES = 1000
-"""Pages of log at which a commit copies it, SQLite's own measure."""
-_LONG = 16_384
-"""Pages of log, 64 MB, after which it should start anew."""
-
-
-def _checkpoint_after(engine: Engine, pages: int) -> None:
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
-
-
-def _checkpoint(engine: Engine, ended: Event, long: Event) -> None:
-    while not ended.wait(_CHECKPOINT_SECONDS):
-        # whatever is wrong with the file, who commits is told; here it is tried again
-        with (
-            suppress(OperationalError, sqlite3.OperationalError),
-            closing(engine.raw_connection()) as connection,
-        ):
-            _, pages, _ = connection.cursor().execute(_CHECKPOINT).fetchone()
-            if pages > _LONG:
-                connection.cursor().execute(_CHECKPOINT)  # what came meanwhile is less
-                long.set()
-    engine.dispose()
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from detector.pseudonym import Veil
 from detector.store import histories, lookups
-from detector.store.database import checkpoints_apart, connect, writer
+from detector.store.database import writer
 from detector.store.facts import FACTS, put, veiled
 from detector.store.histories import History
 from detector.store.lookups import retell, window_values
@@ -112,29 +110,6 @@ def test_a_long_history_forgets_its_beginning_and_knows_from_when_on() -> None:
     assert history.told == [(4,), (5,), (6,)]
     history.add(3, (3,), 4)
     assert history.times == [4, 5, 6]
-
-
-def test_checkpoints_apart_keep_the_log_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detector.store.database._CHECKPOINT_SECONDS", 0.01)
-    monkeypatch.setattr("detector.store.database._LONG", 20)
-    path = tmp_path / "store.db"
-    engine = writer(connect(f"sqlite:///{path}"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE t (a)")
-    written = 0
-    with checkpoints_apart(engine):
-        while written < 200 or path.stat().st_size < 1_000_000:
-            with engine.begin() as connection:
-                connection.exec_driver_sql("INSERT INTO t VALUES (randomblob(20000))")
-            written += 1
-            time.sleep(0.002)
-            assert written < 20_000
-        log = Path(f"{path}-wal").stat().st_size
-    assert log < 2_500_000, "the log would hold over 4 MB if it never began anew"
-    with engine.begin() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar() == written
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-    engine.dispose()
 
 
 def test_a_commit_that_fails_leaves_nothing_in_memory(store: Engine) -> None:
