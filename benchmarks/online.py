@@ -338,7 +338,11 @@ STEPS = {
 
 def shares(profile: cProfile.Profile) -> None:
     rows = pstats.Stats(profile).stats
-    total = next(row[3] for (_, _, name), row in rows.items() if name == "score")
+    total = next(
+        row[3]
+        for (file, _, name), row in rows.items()
+        if name == "score" and file.endswith("detector/service.py")
+    )
     for (file, _, name), row in sorted(rows.items(), key=lambda item: -item[1][3]):
         if name in STEPS and ("/detector/" in file or "/features/" in file or "/models/" in file):
             print(f"  {STEPS[name]:>20} {row[3] / total:6.1%}")
