@@ -244,3 +244,18 @@ def test_reasons_are_strongest_first_and_say_the_numbers() -> None:
 def test_inputs_are_all_that_the_policy_reads() -> None:
     rules = (a_rule(when="pair_orders > 1", message={"en": "{gang_orders}", "zh": "{gang_orders}"}),)
     assert Scorer(a_detection(), rules).inputs == ("gang_orders", "pair_orders", "seller_context")
+
+
+@pytest.mark.parametrize(
+    ("homes", "others", "fires"),
+    [(1.0, 4.0, False), (2.0, 4.0, True), (1.0, 7.0, True), (math.nan, 4.0, True)],
+)
+def test_a_home_is_no_ring_but_eight_accounts_are_more_than_a_home(
+    homes: float, others: float, fires: bool
+) -> None:
+    features = {
+        "entity_focus": 20.0, "entity_seller_share": 0.9, "entity_seller_accounts": others, "entity_seller_homes": homes,
+    }  # fmt: skip
+    scores = SCORER.score({name: np.array([value]) for name, value in features.items()}, 1)
+    fired = {r.code for r in SCORER.reasons(scores, 0, {})}
+    assert ("RING_FOCUS" in fired) is fires
