@@ -27,7 +27,7 @@ from detector.scan import Known, last_instant, order_scores, read_known, score_k
 from detector.scoring import ALLOW, Scorer
 from detector.sellers import judge_sellers
 from detector.simulate.market import Market, simulate
-from detector.strange_sellers import compare_sellers, ranked
+from detector.strange_sellers import compare_sellers, figures_of, ranked
 from features.batch import compute_features, forget_after
 
 Floats = NDArray[np.float64]
@@ -111,7 +111,7 @@ def scored(
     strange = compare_sellers(
         con,
         known.keys["seller"],
-        features,
+        figures_of(known.keys["seller"], features, known.groups),
         known.groups,
         scores.decision != ALLOW,
         seller.anomaly_weight,

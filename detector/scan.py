@@ -22,7 +22,7 @@ from detector.policy.schema import Policy
 from detector.rings import find_rings
 from detector.scoring import ALLOW, Evidence, Scorer, Scores
 from detector.sellers import OrderScores, judge_sellers
-from detector.strange_sellers import StrangeSellers, compare_sellers, ranked
+from detector.strange_sellers import StrangeSellers, compare_sellers, figures_of, ranked
 from features.batch import compute_features, drop_features, forget_after, read_features
 from features.neighbours import Neighbours, neighbour_keys
 from features.together import side_by_side
@@ -106,10 +106,11 @@ def run(
     con = ingested.con
     forget_after(con, as_of)
     compute_features(con, as_of, stage)
-    with stage("scores"):
+    with stage("scores"), ThreadPoolExecutor(1) as aside:
         known = read_known(con, scorer)
         if not keep_features:
             drop_features(con)
+        figures = aside.submit(figures_of, known.keys["seller"], known.features, known.groups)
         features, scores, model = score_known(known, scorer, models.get(ORDERS_MODEL))
     with stage("rings and sellers"), con.cursor() as own, ThreadPoolExecutor(1) as aside:
         verdict, suspected = policy.detection.seller, scores.decision != ALLOW
@@ -117,7 +118,7 @@ def run(
             compare_sellers,
             own,
             known.keys["seller"],
-            features,
+            figures.result(),
             known.groups,
             suspected,
             verdict.anomaly_weight,

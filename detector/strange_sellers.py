@@ -22,7 +22,7 @@ from models.forest import AnomalyModel
 from models.measures import SELLER_FEATURES
 from models.seller_figures import figure_measures, seller_figures
 
-__all__ = ["CODE", "StrangeSellers", "compare_sellers", "ranked"]
+__all__ = ["CODE", "StrangeSellers", "compare_sellers", "figures_of", "ranked"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -81,10 +81,20 @@ class StrangeSellers:
         return Reason(CODE, clause, round(weight, 3), message)
 
 
+def figures_of(
+    seller: Codes, features: Mapping[str, Floats], groups: Mapping[str, Codes]
+) -> dict[str, Floats]:
+    """The sellers' figures (see ``models.seller_figures``) from all orders' features, in canonical order."""
+    columns = {
+        measure.name: features[measure.name] for measure in SELLER_FEATURES if measure.name in features
+    }
+    return seller_figures(columns, groups, seller, SELLER_FEATURES)
+
+
 def compare_sellers(
     con: duckdb.DuckDBPyConnection,
     seller: Codes,
-    features: Mapping[str, Floats],
+    figures: dict[str, Floats],
     groups: Mapping[str, Codes],
     suspected: NDArray[np.bool_],
     weight: float,
@@ -99,6 +109,8 @@ def compare_sellers(
     seller, groups, suspected
         Code of each order's seller, its ``comparable_groups``, whether its decision is other than allow; in
         canonical order, shape (orders,).
+    figures
+        From ``figures_of`` the same orders.
     weight
         Log-odds per nat of surprise beyond the usual.
     model
@@ -106,10 +118,6 @@ def compare_sellers(
     """
     first = con.execute("SELECT seller_id, min(o) AS o FROM orders GROUP BY ALL").fetchnumpy()
     place = dict(zip(first["seller_id"], seller[first["o"]].tolist(), strict=True))
-    columns = {
-        measure.name: features[measure.name] for measure in SELLER_FEATURES if measure.name in features
-    }
-    figures = seller_figures(columns, groups, seller, SELLER_FEATURES)
     size = np.zeros(len(place), dtype=np.int64)
     size[seller] = groups["seller_size"]
     sizes = {"seller_size": size}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.strange_sellers import CODE, StrangeSellers, compare_sellers, ranked
+from detector.strange_sellers import CODE, StrangeSellers, compare_sellers, figures_of, ranked
 from models.measures import SELLER_FEATURES
 
 SELLERS, ORDERS_EACH, ODD = 150, 20, 7
@@ -30,7 +30,9 @@ def compared(sellers: int = SELLERS, weight: float = 0.4) -> StrangeSellers:
             "given", pd.DataFrame({"o": np.arange(len(seller)), "seller_id": [f"s{n}" for n in seller]})
         )
         con.execute("CREATE TABLE orders AS FROM given")
-        return compare_sellers(con, seller, features, groups, seller == ODD, weight, None)
+        return compare_sellers(
+            con, seller, figures_of(seller, features, groups), groups, seller == ODD, weight, None
+        )
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,9 @@ def test_the_model_of_a_bundle_is_used_as_it_is(strange: StrangeSellers) -> None
         con.execute("CREATE TABLE orders AS FROM given")
         usual = {measure.name: np.zeros(len(SELLER)) for measure in SELLER_FEATURES}
         groups = {"seller_size": np.full(len(SELLER), 2)}
-        again = compare_sellers(con, SELLER, usual, groups, SELLER < 0, 0.4, strange.model)
+        again = compare_sellers(
+            con, SELLER, figures_of(SELLER, usual, groups), groups, SELLER < 0, 0.4, strange.model
+        )
     assert again.model is strange.model
     expected = strange.model.percentile(again.figures, again.groups)
     np.testing.assert_array_equal(again.percentile, expected)
