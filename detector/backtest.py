@@ -52,7 +52,7 @@ def backtest(
     Raises
     ------
     InputError
-        There is no truth, or a column to split by is not there.
+        There is no truth, it knows none of the input's orders, or a column to split by is not there.
     """
     scorer = Scorer(policy.detection, policy.rule)
     tables, sellers, without = [], pd.DataFrame(), pd.DataFrame()
@@ -66,6 +66,7 @@ def backtest(
                     con.sql("SELECT min(created_at) FROM orders").fetchall()[0][0], last_instant(con), periods
                 )
                 known, guilty = _truth(truth, con.sql("FROM labels").df())
+                _check_ids(known["order_id"], con.sql("SELECT order_id FROM orders").df()["order_id"])
             scan = run(
                 ingested,
                 scorer,
@@ -109,6 +110,15 @@ def _truth(folder: Path | None, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.
         raise InputError(f"there is no {path}; a truth folder holds orders.parquet with order_id and is_fake")
     sellers = folder / "sellers.parquet"
     return pd.read_parquet(path), pd.read_parquet(sellers) if sellers.is_file() else pd.DataFrame()
+
+
+def _check_ids(known: pd.Series[str], given: pd.Series[str]) -> None:
+    if not given.isin(known).any():
+        example = f", such as {known.iloc[0]!r}," if len(known) else ""
+        raise InputError(
+            f"none of the {len(known)} orders of the truth{example} is in the input, where the first is "
+            f"{given.iloc[0]!r}; order_id must be the same in both"
+        )
 
 
 def ablation(scan: Scan, policy: Policy, truth: pd.DataFrame) -> pd.DataFrame:

@@ -120,3 +120,9 @@ def test_labels_of_the_input_are_the_truth_where_none_is_given(tmp_path: Path) -
     measured = backtest(tmp_path, None, None, POLICY)
     assert (measured.orders["orders"], measured.orders["fakes"]) == (10, 5)
     assert measured.sellers == {}
+
+
+def test_a_truth_of_another_market_is_refused(market: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"order_id": ["elsewhere"], "is_fake": [True]}).to_parquet(tmp_path / "orders.parquet")
+    with pytest.raises(InputError, match="none of the 1 orders of the truth, such as 'elsewhere', is in the"):
+        backtest(market / "market", tmp_path, None, POLICY)
