@@ -40,7 +40,7 @@ from models.bundle import Bundle
 __all__ = ["Job", "Outcome", "plan", "run_job", "train_job"]
 
 TRACKING_CLAUSES = ("tracking_mismatch", "invalid_tracking")
-ENGINE_MB = 1600
+ENGINE_MB = 1700
 """Memory of the engine per million orders, at least once."""
 
 TOP_RINGS = 30
