@@ -19,6 +19,7 @@ from detector.scoring import ALLOW, Reason, Scorer, Scores
 from detector.store import facts, snapshots
 from detector.store.known import Told, order_facts
 from detector.store.lookups import window_values
+from detector.store.snapshot_values import values
 from features.online import row_values
 from models.forest import AnomalyModel
 
@@ -69,7 +70,7 @@ class Judge:
         rows = row_values(known, now, market)
         snapshot = snapshots.current(connection)
         keys = lookup_keys(orders, known.lines, rows.points)
-        looked_up = {} if snapshot is None else snapshots.values(connection, snapshot, keys)
+        looked_up = {} if snapshot is None else values(connection, snapshot.groups, keys)
         features = {**looked_up, **rows.features, **window_values(connection, orders, market)}
         scores = self.scorer.score(features, len(orders), self._anomaly(features, orders, known.lines))
         rings: list[str | None] = [None] * len(orders)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, Engine, Table, delete, insert
+from sqlalchemy import Engine, Table, insert
 
 from detector.drift import score_shares
 from detector.errors import InputError
@@ -18,7 +19,8 @@ from detector.snapshot import FOLDER, RING_PAIRS
 from detector.store import snapshots
 from detector.store.known import identities
 from detector.store.prepared import Prepared
-from detector.store.vectors import packed
+from detector.store.snapshot_values import NO_KEY, VALUES, Group, Groups
+from detector.store.vectors import pack_rows
 from features.keys import IDENTITY
 
 __all__ = ["publish"]
@@ -41,21 +43,20 @@ def publish(engine: Engine, out: Path, now: datetime) -> dict[str, int]:
     files = sorted(path for path in (out / FOLDER).glob("*.parquet") if path.stem != RING_PAIRS)
     groups = [(path.stem.split(), _features(path)) for path in files]
     with engine.begin() as connection:
-        _forget(connection, snapshots.stale(connection))
+        snapshots.forget_stale(connection)
         as_of = datetime.fromisoformat(manifest["as_of"])
         generation = snapshots.begin(connection, as_of, now, groups, _score_shares(out))
     written = {}
-    for number, (path, (key, names)) in enumerate(zip(files, groups, strict=True)):
-        rows = _values(engine, path, key, names)
-        written[path.stem] = _write(
-            engine, snapshots.VALUES, rows, {"generation": generation, "number": number}
-        )
+    for place, (path, (key, names)) in enumerate(zip(files, groups, strict=True)):
+        group = Groups(generation, [Group(place, tuple(key), tuple(names))])
+        written[path.stem] = _write(engine, VALUES, _values(engine, path, group))
     for table, rows in (
         (snapshots.SELLERS, _sellers(out)),
         (snapshots.RINGS, _rings(out)),
         (snapshots.RING_PAIRS, _blocks(out / FOLDER / f"{RING_PAIRS}.parquet")),
     ):
-        written[table.name] = _write(engine, table, rows, {"generation": generation})
+        marked = ([{**row, "generation": generation} for row in block] for block in rows)
+        written[table.name] = _write(engine, table, marked)
     with engine.begin() as connection:
         snapshots.put_in_force(connection, generation)
     return written
@@ -78,18 +79,11 @@ def _score_shares(out: Path) -> list[float]:
     return score_shares(scores.to_numpy())
 
 
-def _forget(connection: Connection, generations: Sequence[int]) -> None:
-    for table in (*snapshots.PARTS, snapshots.SNAPSHOTS):
-        connection.execute(delete(table).where(table.c.generation.in_(generations)))
-
-
-def _write(
-    engine: Engine, table: Table, blocks: Iterable[list[dict[str, Any]]], same: Mapping[str, int]
-) -> int:
+def _write(engine: Engine, table: Table, blocks: Iterable[list[dict[str, Any]]]) -> int:
     total, inserting = 0, Prepared(engine.dialect.name, insert(table))
     for block in blocks:
         with engine.begin() as connection:
-            inserting.run(connection, [{**row, **same} for row in block])
+            inserting.run(connection, block)
         total += len(block)
     return total
 
@@ -104,35 +98,37 @@ def _features(path: Path) -> list[str]:
     return [name for name in pq.read_schema(path).names if name not in key]
 
 
-def _values(
-    engine: Engine, path: Path, key: Sequence[str], names: Sequence[str]
-) -> Iterator[list[dict[str, Any]]]:
+def _values(engine: Engine, path: Path, group: Groups) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a group as they are stored, in their order: appending costs less than filling at random."""
+    numbers, data = [np.empty(0, np.int64)], list[bytes]()
     for batch in pq.ParquetFile(path).iter_batches(BLOCK):
-        matrix = np.column_stack(
-            [batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in names]
-        )
-        told = {part: batch[part].to_pylist() for part in batch.schema.names if part not in names}
-        keys = _keys(engine, key, told)
+        columns = [batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in group.names]
+        data += pack_rows(np.column_stack(columns))
+        numbers.append(group.numbers(_keys(engine, group, batch))[:, 0])
+    found, rows, times = np.unique(np.concatenate(numbers), return_index=True, return_counts=True)
+    is_clear = (found != NO_KEY) & (times == 1)
+    found, rows = found[is_clear], rows[is_clear]
+    for begin in range(0, len(found), BLOCK):
+        block = slice(begin, begin + BLOCK)
         yield [
-            {"key": snapshots.key_text(found), "data": row}
-            for found, row in zip(keys, packed(matrix), strict=True)
-            if found is not None
+            {"number": number, "data": data[row]}
+            for number, row in zip(found[block].tolist(), rows[block].tolist(), strict=True)
         ]
 
 
-def _keys(engine: Engine, key: Sequence[str], told: dict[str, list[str]]) -> list[tuple[str, ...] | None]:
-    """The key of each row, identifiers as the store has them veiled for the row's order; None where it has none."""
+def _keys(engine: Engine, group: Groups, batch: pa.RecordBatch) -> list[str | None]:
+    """The key columns, one after another; identifiers as the store has them for the row's order, null where none."""
     stored: Mapping[str, Mapping[str, Any]] = {}
-    if set(key) & set(IDENTITY):
+    if set(group.columns) & set(IDENTITY):
         with engine.connect().execution_options(reads_only=True) as connection:
-            stored = identities(connection, told["order_id"])
-    columns = [
-        [stored.get(order_id, {}).get(part) for order_id in told["order_id"]]
-        if part in IDENTITY
-        else told[part]
-        for part in key
-    ]
-    return [None if None in found else found for found in zip(*columns, strict=True)]
+            stored = identities(connection, batch["order_id"].to_pylist())
+    found: list[str | None] = []
+    for part in group.columns:
+        if part in IDENTITY:
+            found += [stored.get(order_id, {}).get(part) for order_id in batch["order_id"].to_pylist()]
+        else:
+            found += batch[part].to_pylist()
+    return found
 
 
 def _sellers(out: Path) -> Iterator[list[dict[str, Any]]]:

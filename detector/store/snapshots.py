@@ -6,15 +6,12 @@ transaction, and the earlier one stays until the next is published, for whoever 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import (
     Boolean,
     Column,
@@ -22,11 +19,10 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    LargeBinary,
     Table,
     Text,
     bindparam,
-    cast,
+    delete,
     false,
     func,
     insert,
@@ -34,24 +30,21 @@ from sqlalchemy import (
     update,
 )
 
-from detector.store.columns import METADATA, Instant, Json, json_text
+from detector.store.columns import METADATA, Instant, Json
 from detector.store.prepared import Question
-from detector.store.vectors import packed, unpacked
+from detector.store.snapshot_values import Group, Groups, forget_values
 
 __all__ = [
     "Snapshot",
     "begin",
     "current",
-    "key_text",
+    "forget_stale",
     "put_in_force",
     "ring",
     "ring_of_pairs",
     "seller",
-    "stale",
-    "values",
 ]
 
-Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 
 SNAPSHOTS = Table(
@@ -63,17 +56,8 @@ SNAPSHOTS = Table(
     Column("published_at", Instant, nullable=False),
     Column(
         "groups", Json, nullable=False
-    ),  # [[key columns, feature names], …]; a position is a group's number
+    ),  # [[key columns, feature names], …]; a position is a group's place
     Column("score_shares", Json, nullable=False),  # of the scan's orders, by ``detector.drift`` band
-)
-VALUES = Table(
-    "snapshot_values",
-    METADATA,
-    Column("generation", Integer, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("data", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
 SELLERS = Table(
     "snapshot_sellers",
@@ -104,17 +88,6 @@ RING_PAIRS = Table(
     Index("ix_snapshot_ring_pairs_ring", "generation", "ring_id"),
     sqlite_with_rowid=False,
 )
-PARTS = (VALUES, SELLERS, RINGS, RING_PAIRS)
-"""Tables whose rows belong to a generation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Features that are found by the same key columns."""
-
-    number: int
-    key: tuple[str, ...]
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,112 +97,38 @@ class Snapshot:
     generation: int
     as_of: datetime
     published_at: datetime
-    groups: tuple[Group, ...]
+    groups: Groups
     score_shares: tuple[float, ...]
 
 
 def current(connection: Connection) -> Snapshot | None:
     """The snapshot in force, None before the first one is published."""
-    for row in _in_force(connection.dialect.name).ask(connection, [()])[0]:
-        return _snapshot(*row)
-    return None
+    [found] = _in_force(connection.dialect.name).ask(connection, [()])
+    if not found:
+        return None
+    kept: Snapshot | None = connection.info.get(_PLACE)
+    if kept is None or (kept.generation, kept.published_at) != found[0]:
+        kept = connection.info[_PLACE] = _read(connection, *found[0])
+    return kept
+
+
+_PLACE = "snapshot"
+"""Where a connection keeps the latest snapshot that it has read; a published one does not change."""
 
 
 @cache
 def _in_force(dialect: str) -> Question:
-    plain = (SNAPSHOTS.c.generation, SNAPSHOTS.c.as_of, SNAPSHOTS.c.published_at)
-    documents = (cast(SNAPSHOTS.c[name], Text) for name in ("groups", "score_shares"))
-    return Question(dialect, select(*plain, *documents).where(SNAPSHOTS.c.in_force), ())
+    statement = select(SNAPSHOTS.c.generation, SNAPSHOTS.c.published_at).where(SNAPSHOTS.c.in_force)
+    return Question(dialect, statement, ())
 
 
-@lru_cache(maxsize=2)
-def _snapshot(
-    generation: int, as_of: datetime, published_at: datetime, groups: str, score_shares: str
-) -> Snapshot:
-    found = (
-        Group(number, tuple(key), tuple(names)) for number, (key, names) in enumerate(json.loads(groups))
-    )
-    return Snapshot(generation, as_of, published_at, tuple(found), tuple(json.loads(score_shares)))
-
-
-def key_text(parts: Sequence[str]) -> str:
-    """The values of a group's key columns as one text.
-
-    >>> key_text(["a b", "c"])
-    '["a b","c"]'
-    """
-    return json_text(parts)
-
-
-def values(connection: Connection, snapshot: Snapshot, keys: Sequence[Row]) -> dict[str, Floats]:
-    """The snapshot's values for some orders.
-
-    Parameters
-    ----------
-    keys
-        One row per order with the groups' key columns; where one is null, the group's features are.
-
-    Returns
-    -------
-    dict of float64 arrays, shape (orders,)
-        Feature name → values, NaN where the snapshot knows none.
-    """
-    texts = [_key_texts(group.key, keys) for group in snapshot.groups]
-    wanted = {
-        (group.number, text)
-        for group, column in zip(snapshot.groups, texts, strict=True)
-        for text in column
-        if text is not None
-    }
-    data = _data(connection, snapshot, wanted)
-    found: dict[str, Floats] = {}
-    for group, column in zip(snapshot.groups, texts, strict=True):
-        width = len(group.names)
-        unknown = _nulls(width)
-        rows = [data.get((group.number, text)) or unknown if text else unknown for text in column]
-        found.update(zip(group.names, unpacked(rows, width).T, strict=True))
-    return found
-
-
-@cache
-def _nulls(width: int) -> bytes:
-    """The packed row of ``width`` numbers nobody knows."""
-    return packed(np.full((1, width), np.nan))[0]
-
-
-_Data = dict[tuple[int, str], bytes | None]
-"""A group's number and a key → the packed values, None where there are none."""
-
-MOST_KEPT = 100_000
-"""Keys whose values stay in memory; a generation in force does not change. Beyond, all are read again."""
-
-
-def _data(connection: Connection, snapshot: Snapshot, wanted: Collection[tuple[int, str]]) -> _Data:
-    generation: int | None
-    kept: _Data
-    generation, kept = connection.info.get("snapshot_values", (None, {}))
-    if generation != snapshot.generation or len(kept) + len(wanted) > MOST_KEPT:
-        kept = {}
-        connection.info["snapshot_values"] = (snapshot.generation, kept)
-    missing = [key for key in wanted if key not in kept]
-    asked = [(snapshot.generation, *key) for key in missing]
-    answers = _lookup(connection.dialect.name).ask(connection, asked)
-    kept.update((key, rows[0][0] if rows else None) for key, rows in zip(missing, answers, strict=True))
-    return kept
-
-
-def _key_texts(key: Sequence[str], rows: Sequence[Row]) -> list[str | None]:
-    """The text of each order's key, None where a part of it is null."""
-    parts: list[list[Any]] = [[row.get(part) for part in key] for row in rows]
-    return [None if None in found else key_text(found) for found in parts]
-
-
-@cache
-def _lookup(dialect: str) -> Question:
-    names = ("generation", "number", "key")
-    return Question(
-        dialect, select(VALUES.c.data).where(*(VALUES.c[name] == bindparam(name) for name in names)), names
-    )
+def _read(connection: Connection, generation: int, published_at: datetime) -> Snapshot:
+    columns = (SNAPSHOTS.c.as_of, SNAPSHOTS.c.groups, SNAPSHOTS.c.score_shares)
+    as_of, groups, shares = connection.execute(
+        select(*columns).where(SNAPSHOTS.c.generation == generation)
+    ).one()
+    found = (Group(place, tuple(key), tuple(names)) for place, (key, names) in enumerate(groups))
+    return Snapshot(generation, as_of, published_at, Groups(generation, found), tuple(shares))
 
 
 def ring_of_pairs(connection: Connection, snapshot: Snapshot, orders: Sequence[Row]) -> list[str | None]:
@@ -284,6 +183,10 @@ def put_in_force(connection: Connection, generation: int) -> None:
     connection.execute(update(SNAPSHOTS).values(in_force=SNAPSHOTS.c.generation == generation))
 
 
-def stale(connection: Connection) -> list[int]:
-    """Generations that are not in force: superseded, or left by a publication that failed."""
-    return list(connection.scalars(select(SNAPSHOTS.c.generation).where(SNAPSHOTS.c.in_force == false())))
+def forget_stale(connection: Connection) -> None:
+    """Drop the generations that are not in force: superseded, or left by a publication that failed."""
+    stale = connection.scalars(select(SNAPSHOTS.c.generation).where(SNAPSHOTS.c.in_force == false())).all()
+    for generation in stale:
+        connection.execute(forget_values(generation))
+        for table in (SELLERS, RINGS, RING_PAIRS, SNAPSHOTS):
+            connection.execute(delete(table).where(table.c.generation == generation))

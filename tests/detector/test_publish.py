@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from builders import a_crowd, frames
 from replay import quiet_scan
@@ -18,6 +22,7 @@ from detector.publish import publish
 from detector.rulebook import load_rulebook
 from detector.service import Service, UnknownRecord
 from detector.store import snapshots
+from detector.store.snapshot_values import VALUES, values
 
 KEY = b"a key of the tests, 32 bytes long"
 NOW = datetime(2024, 10, 1, tzinfo=UTC)
@@ -36,7 +41,7 @@ def generations(store: Engine) -> dict[str, set[int]]:
     with store.connect() as connection:
         return {
             table.name: set(connection.scalars(select(table.c.generation).distinct()))
-            for table in (snapshots.SNAPSHOTS, snapshots.VALUES, snapshots.SELLERS)
+            for table in (snapshots.SNAPSHOTS, snapshots.SELLERS)
         }
 
 
@@ -52,7 +57,7 @@ def test_a_scan_answers_from_one_moment_on(store: Engine, market: tuple[Path, Pa
     assert snapshot is not None
     with store.connect() as connection:
         order = {"seller_id": "shop000", "buyer_id": None}
-        found = snapshots.values(connection, snapshot, [order, {"seller_id": "nobody"}])
+        found = values(connection, snapshot.groups, [order, {"seller_id": "nobody"}])
     assert found["seller_size"][0] >= 0
     assert found["seller_size"][1] != found["seller_size"][1]
 
@@ -67,7 +72,7 @@ def test_two_generations_are_kept_and_older_ones_go(store: Engine, market: tuple
             select(snapshots.SNAPSHOTS.c.generation).where(snapshots.SNAPSHOTS.c.in_force)
         )
         assert in_force.all() == [3]
-        assert connection.scalar(select(func.count()).select_from(snapshots.VALUES)) > 0
+        assert connection.scalar(select(func.count()).select_from(VALUES)) > 0
 
 
 def test_a_publication_that_fails_changes_nothing(
@@ -91,3 +96,20 @@ def test_a_publication_that_fails_changes_nothing(
     assert found.generation == 1
     publish(store, market[1], NOW)
     assert len(generations(store)["snapshots"]) == 2
+
+
+def test_keys_that_are_told_twice_are_left_out(
+    store: Engine, market: tuple[Path, Path], tmp_path: Path
+) -> None:
+    load(store, market[0], Veil(KEY))
+    out = shutil.copytree(market[1], tmp_path / "out")
+    path = out / "snapshot" / "seller_id.parquet"
+    told = pq.read_table(path)
+    pq.write_table(pa.concat_tables([told, told.slice(0, 1)]), path)
+    assert publish(store, out, NOW)["seller_id"] == len(told) - 1
+    with store.connect() as connection:
+        snapshot = snapshots.current(connection)
+        assert snapshot is not None
+        found = values(connection, snapshot.groups, told.select(["seller_id"]).to_pylist())
+    assert np.isnan(found["seller_size"]).tolist() == [True] + [False] * (len(told) - 1)
+    assert found["seller_size"][1:].tolist() == told["seller_size"].to_pylist()[1:]

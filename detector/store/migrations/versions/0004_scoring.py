@@ -256,11 +256,9 @@ def upgrade() -> None:
     )
     _table(
         "snapshot_values",
-        ("generation", "number", "key"),
-        *_required(sa.Integer(), "generation", "number"),
-        *_required(TEXT, "key"),
+        ("number",),
+        *_required(WHOLE.with_variant(sa.Integer(), "sqlite"), "number", autoincrement=False),
         *_required(sa.LargeBinary(), "data"),
-        sqlite_with_rowid=False,
     )
     _table(
         "snapshots",
