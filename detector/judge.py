@@ -95,14 +95,15 @@ class Judge:
     ) -> Floats | None:
         if self._model is None:
             return None
-        size = features.get(SELLER_SIZE, np.full(len(orders), np.nan))
+        unknown = np.full(len(orders), np.nan)
+        size = features.get(SELLER_SIZE, unknown)
         groups = {
             "category": np.array(_categories(len(orders), lines), dtype=np.int64),
-            SELLER_SIZE: np.nan_to_num(size, nan=-1).astype(np.int64),
+            SELLER_SIZE: np.where(np.isnan(size), -1, size).astype(np.int64),
             "live": np.array([_live(order.get("channel")) for order in orders], dtype=np.int64),
             "week": np.array([week_number(order["created_at"]) for order in orders], dtype=np.int64),
         }
-        measured = {name: features.get(name, np.full(len(orders), np.nan)) for name in self._model.features}
+        measured = {name: features.get(name, unknown) for name in self._model.features}
         return self._model.percentile(measured, groups)
 
 

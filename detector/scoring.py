@@ -35,6 +35,7 @@ FEW = 128
 """Orders up to which rules are judged order by order: from there on arrays are faster."""
 
 ALLOW, REVIEW, HOLD = "allow", "review", "hold"
+_DECISIONS = np.array([ALLOW, REVIEW, HOLD])
 
 HALLMARK_FROM = 0.5
 """Probability over which a hallmark is told: more likely than all the others together."""
@@ -127,39 +128,27 @@ class Scorer:
 
     def evidence(self, features: Features, count: int) -> Evidence:
         """Judge ``count`` orders by the rules alone, without their neighbours."""
-        fusion = self.detection.fusion
         found = Evidence(
             np.empty((count, len(self.rules)), dtype=np.int8),
-            {clause: np.empty(count) for clause in CLAUSES},
-            np.zeros(count),
-            np.zeros(count),
-            np.zeros(count, dtype=bool),
-            np.zeros(count, dtype=np.int64),
+            dict(zip(CLAUSES, np.empty((len(CLAUSES), count)), strict=True)),
+            np.empty(count),
+            np.empty(count),
+            np.empty(count, dtype=bool),
+            np.empty(count, dtype=np.int64),
         )
-        most = -np.log1p(-fusion.soft_cap)
+        if count <= FEW:
+            self._weigh(self._each(features, count), found, slice(count))
+            return found
         for start in range(0, count, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, count))
-            part = {name: features[name][rows] for name in self.inputs if name in features}
-            size = rows.stop - rows.start
-            fired = self._each(part, size) if size <= FEW else self._together(part, size)
-            found.fired[rows] = fired.T
-            nats, own, hard = self._weigh(fired == 1)
-            known = fired != ABSTAINED
-            judged = np.array([known[rules].any(axis=0) for rules in self._by_clause])
-            nats, own = (np.where(hard, each, np.minimum(each, most)) for each in (nats, own))
-            strength = -np.expm1(-nats)
-            for at, clause in enumerate(CLAUSES):
-                found.clauses[clause][rows] = np.where(judged[at], strength[at], np.nan)
-                found.amount[rows] += nats[at]
-                found.own[rows] += own[at]
-            found.hard[rows] = hard.any(axis=0)
-            found.families[rows] = (judged & (-np.expm1(-own) >= fusion.family_floor)).sum(axis=0)
+            self._weigh(self._together(features, rows), found, rows)
         return found
 
-    def _together(self, features: Features, count: int) -> Hits:
-        """What the rules say of orders, by columns: shape (rules, orders), as in ``Evidence``."""
-        known = {name: values for name, values in features.items() if not np.isnan(values).all()}
-        fired = np.empty((len(self.rules), count), dtype=np.int8)
+    def _together(self, features: Features, rows: slice) -> Hits:
+        """What the rules say of some orders, by columns: shape (rules, orders), as in ``Evidence``."""
+        given = {name: features[name][rows] for name in self.inputs if name in features}
+        known = {name: values for name, values in given.items() if not np.isnan(values).all()}
+        fired = np.empty((len(self.rules), rows.stop - rows.start), dtype=np.int8)
         for position, condition in enumerate(self.conditions):
             truth = condition.evaluate(known)
             fired[position] = np.where(np.isnan(truth), ABSTAINED, truth)
@@ -169,7 +158,7 @@ class Scorer:
         """As ``_together``, order by order: of a few, arrays cost more than what is computed."""
         names, judge = self._of_one
         unknown = [np.nan] * count
-        columns = (features[name].tolist() if name in features else unknown for name in names)
+        columns = [features[name].tolist() if name in features else unknown for name in names]
         truth = np.array([judge(*row) for row in zip(*columns, strict=True)]).reshape(count, len(self.rules))
         return np.where(truth == 0.5, ABSTAINED, truth).astype(np.int8).T
 
@@ -179,30 +168,45 @@ class Scorer:
         names = sorted(set().union(*(condition.names for condition in self.conditions)))
         return names, evaluate_row(self.conditions, names)
 
+    def _weigh(self, fired: Hits, found: Evidence, rows: slice) -> None:
+        """Fill in those rows of what is found, by what fired there, of shape (rules, orders)."""
+        fusion = self.detection.fusion
+        heard, hard = self._heard(fired == 1)
+        np.minimum(heard, -np.log1p(-fusion.soft_cap), out=heard, where=~hard)
+        nats, own = -np.expm1(-heard)
+        judged = self._of_clause @ (fired != ABSTAINED).astype(np.float32) > 0
+        for clause, score in zip(CLAUSES, np.where(judged, nats, np.nan), strict=True):
+            found.clauses[clause][rows] = score
+        found.fired[rows] = fired.T
+        # one by one: a sum's last bits depend on how it is grouped
+        found.amount[rows], found.own[rows] = np.add.accumulate(heard, axis=1)[:, -1]
+        found.hard[rows] = hard.any(axis=0)
+        found.families[rows] = (judged & (own >= fusion.family_floor)).sum(axis=0)
+
     @cached_property
-    def _by_clause(self) -> list[list[int]]:
-        """The positions of each clause's rules."""
-        return [[n for n, rule in enumerate(self.rules) if rule.clause == clause] for clause in CLAUSES]
+    def _of_clause(self) -> NDArray[np.float32]:
+        """1 where the rule is of the clause, else 0: shape (clauses, rules)."""
+        return np.array([[rule.clause == clause for rule in self.rules] for clause in CLAUSES], np.float32)
 
     @cached_property
     def _voices(self) -> list[_Voice]:
         return [_Voice.of(rule) for rule in self.rules]
 
-    def _weigh(self, hit: Flags) -> tuple[Floats, Floats, Flags]:
-        """Nats of each clause's rules that fire, of those not collective, whether a hard one does.
+    def _heard(self, hit: Flags) -> tuple[Floats, Flags]:
+        """Nats of each clause's rules that fire, in all and not collective, and whether a hard one does.
 
-        Shape (clauses, orders); ``hit`` is of shape (rules, orders).
+        Shapes (2, clauses, orders) and (clauses, orders); ``hit`` is of shape (rules, orders).
         """
         shape = (len(CLAUSES), hit.shape[1])
-        nats, own, hard = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+        heard, hard = np.zeros((2, *shape)), np.zeros(shape, dtype=bool)
         for position in np.flatnonzero(hit.any(axis=1)):
             voice, fires = self._voices[position], hit[position]
-            # one by one: a sum's last bits depend on how it is grouped
-            nats[voice.clause] += voice.nats * fires
-            own[voice.clause] += voice.own * fires
+            # one by one, as above
+            heard[0, voice.clause] += voice.nats * fires
+            heard[1, voice.clause] += voice.own * fires
             if voice.hard:
                 hard[voice.clause] |= fires
-        return nats, own, hard
+        return heard, hard
 
     def suspicion(self, evidence: Evidence, features: Features) -> Floats:
         """What an order tells its neighbours (0–1): its own evidence, and that of the ones that ``features`` has.
@@ -237,17 +241,20 @@ class Scorer:
             odds = odds + self._anomaly_lift(anomaly, evidence)
         score = self._corroborated(_sigmoid(odds), evidence)
         bands = self.detection.bands
-        decision = np.select([score >= bands.hold, score >= bands.review], [HOLD, REVIEW], ALLOW)
+        decision = _DECISIONS[(score >= bands.review).astype(np.int8) + (score >= bands.hold)]
         unknown = np.full(count, np.nan)
         return Scores(score, rule_score, unknown if anomaly is None else anomaly, evidence, decision)
 
     def _log_odds(self, amount: Floats, features: Features) -> Floats:
         fusion = self.detection.fusion
         odds = fusion.intercept + fusion.evidence_gain * amount
-        for name, gain in fusion.context.items():
-            if name in features:
-                told = features[name]
-                odds = odds + gain * np.where(np.isnan(told), 0.0, told)
+        told = [name for name in fusion.context if name in features]
+        if told:
+            lifts = np.array([features[name] for name in told])
+            lifts *= np.array([[fusion.context[name]] for name in told])
+            lifts[np.isnan(lifts)] = 0.0
+            for lift in lifts:  # one by one: a sum's last bits depend on how it is grouped
+                odds += lift
         return odds
 
     def _anomaly_lift(self, anomaly: Floats, evidence: Evidence) -> Floats:

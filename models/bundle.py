@@ -31,7 +31,7 @@ FORMAT = 1
 MIN_KEY_BYTES = 16
 
 _MANIFEST, _SIGNATURE = "manifest.json", "manifest.hmac"
-_LIBRARIES = ("scikit-learn", "numpy", "joblib", "treelite")
+_LIBRARIES = ("scikit-learn", "numpy", "joblib")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,4 +61,4 @@ def surprise(percentile: Floats) -> Floats:
     >>> surprise(np.array([0.5, 1 - np.exp(-2.0), 1.0])).round(3).tolist()
     [0.693, 2.0, 9.21]
     """
-    return -np.log(np.maximum(1.0 - np.nan_to_num(percentile), RAREST))
+    return -np.log(np.maximum(1.0 - np.fmax(percentile, 0.0), RAREST))

@@ -21,9 +21,9 @@ from models.calibration import Percentiles
 from models.errors import TrainingError
 from models.measures import ANOMALY_FEATURES, Measure
 from models.residuals import Columns, Floats, Groups, Residuals, chunks, row_count
+from models.trees import Trees
 
 if TYPE_CHECKING:
-    import treelite
     from sklearn.ensemble import IsolationForest
 
 T = TypeVar("T", bound=np.generic)
@@ -38,13 +38,13 @@ SAMPLE = 100_000
 MIN_ROWS = 100
 """Clean rows below which there is no model: its percentiles would be coarser than a per cent."""
 
-_FEW = 256
-"""Up to so many rows treelite is faster than scikit-learn, whose fixed cost per call is milliseconds."""
+_FEW = 4_096
+"""Rows up to which ``Trees`` are faster than scikit-learn, whose fixed cost per call is milliseconds."""
 
 _CHUNK = 32_768
 
 
-@dataclass(frozen=True, eq=False)  # without slots: ``_compiled`` is kept in the instance's dictionary
+@dataclass(frozen=True, eq=False)  # without slots: ``_trees`` are kept in the instance's dictionary
 class AnomalyModel:
     """A trained forest with what it needs to judge raw feature columns.
 
@@ -163,22 +163,14 @@ class AnomalyModel:
     def score(self, residuals: Floats) -> Floats:
         """The forest's own score of residuals of shape (n, measures): 0–1, higher is stranger.
 
-        scikit-learn judges many rows and treelite's import of the same trees a few; both see float32-rounded
-        values and agree to 1e-14.
+        scikit-learn judges many rows, ``Trees`` a few, both float32-rounded values in the same arithmetic.
         """
         rounded = residuals.astype(np.float32)
         if not len(rounded):
             return np.empty(0)
         if len(rounded) > _FEW:
             return -np.asarray(self.forest.score_samples(rounded), dtype=np.float64)
-        import treelite
-
-        depth = treelite.gtil.predict(self._compiled, rounded, nthread=1, pred_margin=True)[:, 0, 0]
-        # treelite would divide by its float32 copy of the expected depth and be 3e-9 off
-        scores: Floats = np.exp2(
-            -np.asarray(depth, dtype=np.float64) / _expected_depth(self.forest.max_samples_)
-        )
-        return scores
+        return self._trees.score(rounded)
 
     def digest(self) -> str:
         """SHA-256 of everything that decides a score, hex; a pickle's bytes also tell how it came about."""
@@ -190,13 +182,11 @@ class AnomalyModel:
         return total.hexdigest()
 
     @cached_property
-    def _compiled(self) -> treelite.Model:
-        import treelite.sklearn
-
-        return treelite.sklearn.import_model(self.forest)
+    def _trees(self) -> Trees:
+        return Trees.of(self.forest)
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the compiled forest, which is a pointer into a library and is made anew when needed."""
+        """Without ``_trees``, which are made anew when needed."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -210,15 +200,6 @@ def _tree_arrays(forest: IsolationForest) -> Iterator[NDArray[np.generic]]:
             tree.children_right,
             tree.n_node_samples,
         )
-
-
-def _expected_depth(rows: int) -> float:
-    """Mean depth at which a tree isolates one of ``rows`` (≥ 3) rows: c(n) of Liu et al. 2008.
-
-    >>> round(_expected_depth(256), 4)
-    10.2448
-    """
-    return float(2.0 * (np.log(rows - 1.0) + np.euler_gamma) - 2.0 * (rows - 1.0) / rows)
 
 
 def _part(arrays: Mapping[str, NDArray[T]], rows: slice | NDArray[np.int64]) -> dict[str, NDArray[T]]:

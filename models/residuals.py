@@ -138,16 +138,16 @@ class Residuals:
 
     def _block(self, columns: Columns, groups: Groups, start: int, stop: int) -> Floats:
         node = self._locate(groups, start, stop)
-        block = np.full((stop - start, len(self.measures)), np.nan)
-        for at, measure in enumerate(self.measures):
-            if measure.name in columns:
-                block[:, at] = columns[measure.name][start:stop]
-        block[:, self.heavy] = _log(block[:, self.heavy])
-        block -= self.medians[node]
-        block /= self.scales[node]
-        np.clip(block, self.bounds[0], self.bounds[1], out=block)
+        unknown = np.full(stop - start, np.nan)
+        names = [measure.name for measure in self.measures]
+        values = np.array([columns[name][start:stop] if name in columns else unknown for name in names])
+        values[self.heavy] = _log(values[self.heavy])
+        block = values.T - self.medians.take(node, axis=0)
+        block /= self.scales.take(node, axis=0)
+        np.maximum(block, self.bounds[0], out=block)
+        np.minimum(block, self.bounds[1], out=block)
         block[np.isnan(block)] = 0.0
-        return block
+        return np.asarray(block, dtype=np.float64)
 
     def _locate(self, groups: Groups, start: int, stop: int) -> Ints:
         """The finest node of each row."""
@@ -170,10 +170,11 @@ def row_count(columns: Columns, groups: Groups) -> int:
     ...
     ValueError: columns and group codes must be of one length; got {'a': 2, 'g': 3}
     """
-    lengths = {name: len(values) for name, values in (*columns.items(), *groups.items())}
-    if len(set(lengths.values())) != 1:
-        raise ValueError(f"columns and group codes must be of one length; got {lengths}")
-    return next(iter(lengths.values()))
+    lengths = {len(values) for given in (columns, groups) for values in given.values()}
+    if len(lengths) != 1:
+        each = {name: len(values) for name, values in (*columns.items(), *groups.items())}
+        raise ValueError(f"columns and group codes must be of one length; got {each}")
+    return lengths.pop()
 
 
 def chunks(count: int, size: int) -> Iterator[tuple[int, int]]:
@@ -204,8 +205,8 @@ def _descend(node: Ints, codes: Ints, branch: Ints, offset: int) -> Ints:
     if not len(branch):
         return node
     wanted = node * _CODES + codes
-    at = np.minimum(branch.searchsorted(wanted), len(branch) - 1)
-    return np.where((branch[at] == wanted) & _known(codes), at + offset, node)
+    at = branch.searchsorted(wanted)
+    return np.where((branch.take(at, mode="clip") == wanted) & _known(codes), at + offset, node)
 
 
 def _grow(
