@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from models.calibration import surprise
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Hits = NDArray[np.int8]
+Rows = NDArray[np.int64]
 Features = Mapping[str, Floats]
 
 ABSTAINED = -1
@@ -172,21 +173,22 @@ class Scorer:
         """Fill in those rows of what is found, by what fired there, of shape (rules, orders)."""
         fusion = self.detection.fusion
         heard, hard = self._heard(fired == 1)
-        np.minimum(heard, -np.log1p(-fusion.soft_cap), out=heard, where=~hard)
+        heard = np.minimum(heard, np.where(hard, np.inf, -np.log1p(-fusion.soft_cap)))
         nats, own = -np.expm1(-heard)
-        judged = self._of_clause @ (fired != ABSTAINED).astype(np.float32) > 0
+        known = fired != ABSTAINED
+        judged = np.array([known.take(rules, axis=0).any(axis=0) for rules in self._by_clause])
         for clause, score in zip(CLAUSES, np.where(judged, nats, np.nan), strict=True):
             found.clauses[clause][rows] = score
         found.fired[rows] = fired.T
         # one by one: a sum's last bits depend on how it is grouped
-        found.amount[rows], found.own[rows] = np.add.accumulate(heard, axis=1)[:, -1]
+        found.amount[rows], found.own[rows] = reduce(np.add, heard.swapaxes(0, 1))
         found.hard[rows] = hard.any(axis=0)
         found.families[rows] = (judged & (own >= fusion.family_floor)).sum(axis=0)
 
     @cached_property
-    def _of_clause(self) -> NDArray[np.float32]:
-        """1 where the rule is of the clause, else 0: shape (clauses, rules)."""
-        return np.array([[rule.clause == clause for rule in self.rules] for clause in CLAUSES], np.float32)
+    def _by_clause(self) -> list[Rows]:
+        """The positions of each clause's rules."""
+        return [np.flatnonzero([rule.clause == clause for rule in self.rules]) for clause in CLAUSES]
 
     @cached_property
     def _voices(self) -> list[_Voice]:
