@@ -18,8 +18,8 @@ from detector.recorded import SELLER_SIZE, recorded_features
 from detector.scoring import ALLOW, Reason, Scorer, Scores
 from detector.store import facts, snapshots
 from detector.store.known import Told, order_facts
-from detector.store.lookups import window_values
 from detector.store.snapshot_values import values
+from detector.store.windows import Windows
 from features.online import row_values
 from models.forest import AnomalyModel
 
@@ -49,13 +49,15 @@ class Judge:
         The forest of the orders; None judges by the rules alone.
     veil
         Opens the stored names, which are compared letter by letter.
+    windows
+        Looks up the orders' trailing windows.
     """
 
-    def __init__(self, policy: Policy, model: AnomalyModel | None, veil: Veil) -> None:
+    def __init__(self, policy: Policy, model: AnomalyModel | None, veil: Veil, windows: Windows) -> None:
         self.scorer = Scorer(policy.detection, policy.rule)
         self.recorded = recorded_features(self.scorer)
         self._model = model
-        self._veil = veil
+        self._veil, self._windows = veil, windows
         self._explain_from = policy.detection.fusion.explain_from
 
     def judge(
@@ -71,7 +73,7 @@ class Judge:
         snapshot = snapshots.current(connection)
         keys = lookup_keys(orders, known.lines, rows.points)
         looked_up = {} if snapshot is None else values(connection, snapshot.groups, keys)
-        features = {**looked_up, **rows.features, **window_values(connection, orders, market)}
+        features = {**looked_up, **rows.features, **self._windows.values(connection, orders, market)}
         scores = self.scorer.score(features, len(orders), self._anomaly(features, orders, known.lines))
         rings: list[str | None] = [None] * len(orders)
         if snapshot is not None and (scores.decision != ALLOW).any():

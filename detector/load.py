@@ -16,7 +16,7 @@ from detector import contract
 from detector.ingest import Ingested, ingest
 from detector.job import connect
 from detector.pseudonym import IDENTITY_COLUMNS, Veil
-from detector.store.facts import FACTS, report
+from detector.store.facts import FACTS, orders_written, report
 from detector.store.inserting import upsert
 from features.online import MARKET_COLUMNS
 
@@ -56,6 +56,7 @@ def load(
             for index in indexes:
                 index.create(connection)
             report(connection, _told(con))
+            orders_written(connection)
     stored = {name: ingested.counts[name].rows_kept for name in contract.INPUT_TABLES}
     return stored, _rejected(ingested)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, up
 from detector.pseudonym import IDENTITY_COLUMNS
 from detector.store.decisions import DECISIONS
 from detector.store.documents import DocumentStore
-from detector.store.facts import FACTS
+from detector.store.facts import FACTS, orders_written
 from detector.store.idempotency import forget_before
 
 __all__ = ["erase_buyer", "purge"]
@@ -39,6 +39,7 @@ def purge(connection: Connection, before: datetime, documents: DocumentStore) ->
         removed[name] = _delete(connection, FACTS[name], FACTS[name].c[column] < before)
     removed["idempotency"] = forget_before(connection, before)
     removed["documents"] = documents.forget(connection, before)
+    orders_written(connection)
     return removed
 
 
@@ -62,6 +63,7 @@ def erase_buyer(connection: Connection, buyer_id: str) -> dict[str, int]:
     erased["tracking_events"] = _null(connection, "tracking_events", signed)
     mine = (identifiers.c.account_kind == "buyer") & (identifiers.c.account_id == buyer_id)
     erased["account_identifiers"] = _delete(connection, identifiers, mine)
+    orders_written(connection)
     return erased
 
 

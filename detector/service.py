@@ -24,7 +24,7 @@ from detector.store.database import writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
 from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
-from detector.store.lookups import retell
+from detector.store.windows import windows_of
 from features.online import MARKET_COLUMNS
 from models.bundle import Bundle
 
@@ -105,12 +105,15 @@ class Service:
     def __init__(self, engine: Engine, policy: Policy, bundle: Bundle | None, pseudonym_key: bytes) -> None:
         self._engine, self._writer = engine, writer(engine)
         self._veil = Veil(pseudonym_key)
-        self._judge = Judge(policy, None if bundle is None else bundle.models[ORDERS_MODEL], self._veil)
+        self._windows = windows_of(engine)
+        model = None if bundle is None else bundle.models[ORDERS_MODEL]
+        self._judge = Judge(policy, model, self._veil, self._windows)
         self._policy, self._bundle = policy, bundle
         self.snapshot_in_use: snapshots.Snapshot | None = None
         """The published scan that the latest decisions rest on."""
         with self._writer.begin() as connection:
             self._feature_set = decisions.feature_set(connection, self._judge.recorded)
+            self._windows.prepare(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -262,8 +265,9 @@ class Service:
         if not rows:
             return
         if table == "orders":
-            retell(connection, rows)
-        facts.put(connection, table, rows)
+            self._windows.put(connection, rows)
+        else:
+            facts.put(connection, table, rows)
         told = {name for name, column in _REPORTS[table] if any(row[column] is not None for row in rows)}
         if told:
             facts.report(connection, told - facts.reported(connection))

@@ -12,9 +12,12 @@ network is not the key to anything, and one order's look-up must not read a hund
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from features.declare import Entity, Feature
 
@@ -79,6 +82,33 @@ AGGREGATES: tuple[Aggregate, ...] = (
     *_over("address", "ip_address", "count", ("1h", "24h")),
     *_over("address", "ip_address", "nunique", ("24h",), "buyer_id"),
 )
+
+Floats = NDArray[np.float64]
+
+
+def judged(seen: Floats, values: Floats, market: Collection[str]) -> dict[str, Floats]:
+    """The null and hot-key rules of the contract, for whoever counts by other means than the batch.
+
+    Parameters
+    ----------
+    seen
+        Orders in each of ``AGGREGATES``' windows, shape (orders, aggregates), NaN where there is no such key.
+    values
+        What is summed up or told apart of them, NaN where nobody knows an amount; nothing for a count.
+    market
+        The columns (``orders.NAME``) that the market tells at all.
+
+    Returns
+    -------
+    dict of float64 arrays, shape (orders,)
+        Aggregate name → values, NaN as the contract says.
+    """
+    is_count, is_sum = (np.array([a.function == kind for a in AGGREGATES]) for kind in ("count", "sum"))
+    told = is_sum & np.array([f"orders.{a.column}" in market for a in AGGREGATES])
+    values = np.where(told & (seen == 0), 0.0, values)
+    values = np.where(seen <= HOT_KEY_LIMIT, values, np.nan)
+    values = np.where(is_count, np.minimum(seen, HOT_KEY_LIMIT), values)
+    return {aggregate.name: values[:, at] for at, aggregate in enumerate(AGGREGATES)}
 
 
 _NULL_MEANS: dict[Function, str] = {

@@ -45,10 +45,12 @@ def order_tables(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 def window_values(orders: Sequence[Row], limit: int) -> dict[str, dict[str, float | None]]:
     """Order id → aggregate → value, as the module's contract words it."""
-    return {
-        order["order_id"]: {aggregate.name: _one(aggregate, order, orders, limit) for aggregate in AGGREGATES}
-        for order in orders
-    }
+    return {order["order_id"]: values_of(order, orders, limit) for order in orders}
+
+
+def values_of(order: Row, orders: Sequence[Row], limit: int) -> dict[str, float | None]:
+    """Aggregate → value of one order, which need not be among the orders."""
+    return {aggregate.name: _one(aggregate, order, orders, limit) for aggregate in AGGREGATES}
 
 
 def _one(aggregate: Aggregate, order: Row, orders: Sequence[Row], limit: int) -> float | None:

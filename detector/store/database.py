@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from detector.errors import TrueTradeError
@@ -21,7 +21,6 @@ __all__ = [
     "SchemaOutdated",
     "StoreError",
     "connect",
-    "keeps",
     "one_moment",
     "require_current",
     "upgrade",
@@ -36,6 +35,7 @@ _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-65536",
+    "wal_autocheckpoint=16384",  # pages: most are written again and again before they have to be copied
     "mmap_size=2147418112",  # what is not cached is read where the system has it; a limit, not a size
 )
 
@@ -71,16 +71,11 @@ def connect(url: str = DEFAULT_URL) -> Engine:
 
 
 def writer(engine: Engine) -> Engine:
-    """An engine for the same database that has one connection, which stays: for who writes all the time.
-
-    What such a connection has read of an SQLite file it may keep (see ``keeps``).
-    """
+    """An engine for the same database that has one connection, which stays: for who writes all the time."""
     one: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
     if engine.dialect.name == "postgresql":
         return _postgresql(engine.url, **one)
-    alone = _sqlite(engine.url, **one, execution_options={_KEEPS: True})
-    event.listen(alone, "rollback", lambda connection: connection.info.clear())
-    event.listen(alone, "handle_error", _forget)  # a commit that fails is no rollback
+    alone = _sqlite(engine.url, **one)
     event.listen(alone, "checkin", _end)
     return alone
 
@@ -89,23 +84,6 @@ def _end(connection: Any, _record: Any) -> None:
     """What a commit that failed has left open."""
     if connection is not None and connection.in_transaction:
         connection.rollback()
-
-
-def _forget(failure: ExceptionContext) -> None:
-    if failure.connection is not None:
-        failure.connection.info.clear()
-
-
-_KEEPS = "keeps"
-
-
-def keeps(connection: Connection) -> bool:
-    """May what was read stay in ``connection.info`` until the file's ``PRAGMA data_version`` is another?
-
-    That version tells what all others write; of what the connection itself writes, whoever keeps something has
-    to be told. A rollback forgets everything.
-    """
-    return _KEEPS in connection.get_execution_options()
 
 
 def _postgresql(url: URL, **options: Any) -> Engine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from secrets import randbits
 from typing import Any
 
 from sqlalchemy import (
@@ -34,10 +35,13 @@ from features.velocity import AGGREGATES
 
 __all__ = [
     "FACTS",
+    "ORDER_WRITES",
     "REPORTED",
     "ROW_DIGEST",
     "Row",
     "forget_items",
+    "orders_token",
+    "orders_written",
     "put",
     "report",
     "reported",
@@ -85,7 +89,10 @@ Index("ix_reviews_order_id", FACTS["reviews"].c.order_id)
 
 
 def window_indexes() -> list[Index]:
-    """One covering index per key of the trailing windows: the key, the time, all that its aggregates read."""
+    """One covering index per key of the trailing windows: the key, the time, all that its aggregates read.
+
+    On SQLite windows are looked up in memory (``detector.store.orders_in_memory``).
+    """
     orders = FACTS["orders"]
     read: dict[tuple[str, ...], set[str]] = {}
     for aggregate in AGGREGATES:
@@ -95,12 +102,20 @@ def window_indexes() -> list[Index]:
         Index(
             f"ix_orders_window_{'_'.join(key)}",
             *(orders.c[name] for name in (*key, "created_at", *sorted(columns - set(key)))),
-        )
+        ).ddl_if(dialect="postgresql")
         for key, columns in read.items()
     ]
 
 
 window_indexes()
+
+ORDER_WRITES = Table(
+    "order_writes",
+    METADATA,
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),
+)
+"""One row on SQLite, another number after every write of orders; on PostgreSQL writers would wait for it."""
 
 REPORTED = Table("reported", METADATA, Column("fact", Text, primary_key=True))
 """What the market has ever told: a column that nobody fills is unknown, one that is empty here is not."""
@@ -141,6 +156,30 @@ def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
 def put(connection: Connection, table: str, rows: Sequence[Row]) -> None:
     """Store rows as ``veiled`` gives them; of rows with one key the last stays."""
     _replacing(connection.dialect.name, table).run(connection, rows)
+    if table == "orders":
+        orders_written(connection)
+
+
+def orders_written(connection: Connection) -> None:
+    """Tell whoever holds orders of this file in memory that there are others now."""
+    if connection.dialect.name == "sqlite":
+        _marking().run(connection, [{"place": 1, "token": randbits(62)}])
+
+
+@cache
+def _marking() -> Prepared:
+    return Prepared("sqlite", upsert("sqlite", ORDER_WRITES))
+
+
+def orders_token(connection: Connection) -> int:
+    """A number that is another one after each write of orders; 0 before the first."""
+    [found] = _token().ask(connection, [()])
+    return int(found[0][0]) if found else 0
+
+
+@cache
+def _token() -> Question:
+    return Question("sqlite", select(ORDER_WRITES.c.token), ())
 
 
 @cache

@@ -154,23 +154,13 @@ def upgrade() -> None:
         *_optional(FLAG, "is_sample", "is_replacement", "is_exchange"),
         *_optional(TEXT, "combined_group_id"),
     )
-    op.create_index(
-        "ix_orders_window_buyer_id",
-        "orders",
-        ["buyer_id", "created_at", "currency", "platform_discount_minor", "seller_id", "total_minor"],
+    if op.get_bind().dialect.name == "postgresql":
+        _window_indexes()
+    _table(
+        "order_writes",
+        ("place",),
+        *_required(WHOLE, "place", "token"),
     )
-    op.create_index("ix_orders_window_buyer_id_seller_id", "orders", ["buyer_id", "seller_id", "created_at"])
-    op.create_index(
-        "ix_orders_window_device_id",
-        "orders",
-        ["device_id", "created_at", "buyer_id", "currency", "platform_discount_minor"],
-    )
-    op.create_index("ix_orders_window_ip_address", "orders", ["ip_address", "created_at", "buyer_id"])
-    op.create_index("ix_orders_window_payment_id", "orders", ["payment_id", "created_at", "buyer_id"])
-    op.create_index(
-        "ix_orders_window_recipient_phone", "orders", ["recipient_phone", "created_at", "buyer_id"]
-    )
-    op.create_index("ix_orders_window_seller_id", "orders", ["seller_id", "created_at"])
     _table(
         "products",
         ("product_id",),
@@ -280,3 +270,17 @@ def upgrade() -> None:
         *_optional(TEXT, "signed_by"),
         sqlite_with_rowid=False,
     )
+
+
+def _window_indexes() -> None:
+    money = ["currency", "platform_discount_minor"]
+    for key, told in (
+        ("buyer_id", [*money, "seller_id", "total_minor"]),
+        ("device_id", ["buyer_id", *money]),
+        ("ip_address", ["buyer_id"]),
+        ("payment_id", ["buyer_id"]),
+        ("recipient_phone", ["buyer_id"]),
+        ("seller_id", []),
+    ):
+        op.create_index(f"ix_orders_window_{key}", "orders", [key, "created_at", *told])
+    op.create_index("ix_orders_window_buyer_id_seller_id", "orders", ["buyer_id", "seller_id", "created_at"])

@@ -1,16 +1,16 @@
-"""Trailing windows by indexed look-up: ``features.velocity.AGGREGATES`` for a handful of orders.
+"""The orders that windows are looked up among, found by the indexes of PostgreSQL.
 
 A window goes back from the order's own time, so it does not matter when a fact arrived. Of a key at most
-``_MOST`` orders are read, the latest first, into a history that later orders are added to: whatever window
-holds no more than ``HOT_KEY_LIMIT`` is then answered whole, and of a hotter one only the capped count is wanted.
-Where a history begins too late for that, an old order of a key that is hot since, the database is asked for
-the ``HOT_KEY_LIMIT + 1`` orders before it.
+``_MOST`` orders are read, the latest first: whatever window holds no more than ``HOT_KEY_LIMIT`` is then
+answered whole, and of a hotter one only the capped count is wanted. Where what was read begins too late for
+that, an old order of a key that is hot since, the database is asked for the ``HOT_KEY_LIMIT + 1`` orders
+before it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -18,16 +18,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, Select, bindparam, literal_column, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Select, bindparam, select, type_coerce
 
 from detector.store.columns import to_micros
-from detector.store.database import keeps
-from detector.store.facts import FACTS
-from detector.store.histories import Histories, History, histories
+from detector.store.facts import FACTS, put
 from detector.store.prepared import Question
-from features.velocity import AGGREGATES, HOT_KEY_LIMIT, WINDOW_HOURS, Aggregate
+from features.velocity import AGGREGATES, HOT_KEY_LIMIT, WINDOW_HOURS, Aggregate, judged
 
-__all__ = ["latest_orders", "retell", "window_values"]
+__all__ = ["OrdersInDatabase", "latest_orders"]
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -93,43 +91,39 @@ def _readings() -> Iterator[_Reading]:
 _READINGS = tuple(_readings())
 _COLUMNS = {reading.key: reading.columns for reading in _READINGS}
 _LONGEST = {key: max(reading.longest for reading in _READINGS if reading.key == key) for key in _COLUMNS}
-_AGGREGATES = tuple(one.aggregate for reading in _READINGS for one in reading.aggregates)
-_NAMES = tuple(aggregate.name for aggregate in _AGGREGATES)
-_IS_COUNT, _IS_SUM = (np.array([a.function == kind for a in _AGGREGATES]) for kind in ("count", "sum"))
+_IN_TURN = [
+    [one.aggregate for reading in _READINGS for one in reading.aggregates].index(a) for a in AGGREGATES
+]
+"""Where the aggregates stand among those of all readings."""
 
 
-def window_values(
-    connection: Connection, orders: Sequence[Row], market: Collection[str]
-) -> dict[str, Floats]:
-    """Every window aggregate of some orders, as of each one's own ``created_at``.
+class OrdersInDatabase:
+    """A ``detector.store.windows.Windows`` that holds nothing itself."""
 
-    Parameters
-    ----------
-    orders
-        Rows as they are stored (veiled); they need not be stored.
-    market
-        The ``features.online.MARKET_COLUMNS`` that the market tells: the sum of what nobody tells is null.
+    def prepare(self, connection: Connection) -> None:
+        """There is nothing to do."""
 
-    Returns
-    -------
-    dict of float64 arrays, shape (orders,)
-        Aggregate name → values, NaN as the contract of a window says.
-    """
-    times = [to_micros(order["created_at"]) for order in orders]
-    known = histories(connection)
-    seen = {key: list(_seen(connection, known, key, orders, times)) for key in _COLUMNS}
-    answers = [_numbers(connection, reading, orders, seen[reading.key]) for reading in _READINGS]
-    table = np.array([list(chain.from_iterable(row)) for row in zip(*answers, strict=True)], dtype=np.float64)
-    values = _judged(table[:, ::2], table[:, 1::2], market)  # None has become NaN
-    return {name: values[:, at] for at, name in enumerate(_NAMES)}
+    def put(self, connection: Connection, orders: Sequence[Row]) -> None:
+        put(connection, "orders", orders)
+
+    def values(
+        self, connection: Connection, orders: Sequence[Row], market: Collection[str]
+    ) -> dict[str, Floats]:
+        times = [to_micros(order["created_at"]) for order in orders]
+        seen = {key: list(_seen(connection, key, orders, times)) for key in _COLUMNS}
+        answers = [_numbers(connection, reading, orders, seen[reading.key]) for reading in _READINGS]
+        told = [list(chain.from_iterable(row)) for row in zip(*answers, strict=True)]
+        table = np.array(told, dtype=np.float64)  # None has become NaN
+        return judged(table[:, ::2][:, _IN_TURN], table[:, 1::2][:, _IN_TURN], market)
 
 
-def _judged(seen: Floats, value: Floats, market: Collection[str]) -> Floats:
-    """The null and hot-key rules of ``velocity``; columns are aggregates, NaN seen where there is no key."""
-    told = _IS_SUM & np.array([f"orders.{aggregate.column}" in market for aggregate in _AGGREGATES])
-    value = np.where(told & (seen == 0), 0.0, value)
-    value = np.where(seen <= HOT_KEY_LIMIT, value, np.nan)
-    return np.where(_IS_COUNT, np.minimum(seen, HOT_KEY_LIMIT), value)
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Orders of a key from ``since`` on (microseconds), the earliest first: times, and what is read of each."""
+
+    since: int
+    times: list[int]
+    told: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,22 +149,18 @@ class _Seen:
 
 
 def _seen(
-    connection: Connection, known: Histories, key: str, orders: Sequence[Row], times: Sequence[int]
+    connection: Connection, key: str, orders: Sequence[Row], times: Sequence[int]
 ) -> Iterator[_Seen | None]:
     """What each order sees of its key; None without one."""
-    question = _latest(connection.dialect.name, key, ())
+    question = _latest(key, ())
     values = [order.get(key) for order in orders]
-    of = {value: known.get((key, value)) for value in values if value is not None}
     earliest: dict[Any, int] = {}
     for value, time in zip(values, times, strict=True):
-        if value is not None and of[value] is None:
+        if value is not None:
             earliest[value] = min(time, earliest.get(value, time))
-    asked = [
-        (value, time - _LONGEST[key] - _OUT_OF_TURN, _FOR_EVER, _MOST) for value, time in earliest.items()
-    ]
-    for (value, since, _, _), found in zip(asked, question.ask(connection, asked), strict=True):
-        of[value] = read = _history(since, found)
-        known.keep((key, value), read)
+    asked = [(value, time - _LONGEST[key], _FOR_EVER, _MOST) for value, time in earliest.items()]
+    answers = zip(asked, question.ask(connection, asked), strict=True)
+    of = {value: _history(since, found) for (value, since, _, _), found in answers}
     for value, time in zip(values, times, strict=True):
         if (history := of.get(value)) is None:
             yield None
@@ -184,18 +174,16 @@ def _seen(
 
 
 _MOST = 2 * HOT_KEY_LIMIT + 2
-_OUT_OF_TURN = 86_400_000_000
-"""A history is read a day longer than the order needs: the next one may be placed before it."""
 _FOR_EVER = 2**63 - 1
 
 
-def _history(since: int, found: list[tuple[Any, ...]]) -> History:
+def _history(since: int, found: list[tuple[Any, ...]]) -> _History:
     """The history of rows with the time first, the latest first, that were read up to ``_MOST``."""
     if len(found) == _MOST:
         since = found[-1][0] + 1
         found = [row for row in found if row[0] >= since]
     found.reverse()
-    return History(since, [row[0] for row in found], [row[1:] for row in found])
+    return _History(since, [row[0] for row in found], [row[1:] for row in found])
 
 
 def _asked(
@@ -205,30 +193,6 @@ def _asked(
     [found] = question.ask(connection, [(*key, time - longest, time, HOT_KEY_LIMIT + 1)])
     found.reverse()
     return _Seen(time, [row[0] for row in found], [row[1:] for row in found], len(found) <= HOT_KEY_LIMIT)
-
-
-def retell(connection: Connection, orders: Iterable[Row]) -> None:
-    """Orders are about to be stored: they take their places in the histories, and lose those they had.
-
-    A history that an order leaves is forgotten; that is rare, and it is read again.
-    """
-    if not keeps(connection):
-        return
-    known = histories(connection)
-    latest = {order["order_id"]: order for order in orders}
-    asked = _places(connection.dialect.name).ask(connection, [(order_id,) for order_id in latest])
-    for rows in asked:
-        for values in rows:
-            known.forget(zip(_COLUMNS, values, strict=True))
-    for order in latest.values():
-        for key, columns in _COLUMNS.items():
-            known.add((key, order[key]), order, columns, 2 * _MOST)
-
-
-@cache
-def _places(dialect: str) -> Question:
-    same = _ORDERS.c.order_id == bindparam("order_id")
-    return Question(dialect, select(*(_ORDERS.c[key] for key in _COLUMNS)).where(same), ("order_id",))
 
 
 def _numbers(
@@ -247,7 +211,7 @@ def _numbers(
         if reading.same and one.is_whole:
             one = one.like(list(zip(reading.same_at, wanted, strict=True)))
         elif reading.same:  # too hot to be read whole; what is the same is read up to the limit on its own
-            question = _latest(connection.dialect.name, reading.key, reading.same)
+            question = _latest(reading.key, reading.same)
             one = _asked(connection, question, (order[reading.key], *wanted), one.time, reading.longest)
         yield (
             [number for asked in reading.aggregates for number in _number(asked, one)]
@@ -268,8 +232,10 @@ def _number(asked: _Asked, seen: _Seen) -> Answer:
 
 
 @cache
-def _latest(dialect: str, key: str, same: tuple[str, ...]) -> Question:
-    return Question(dialect, latest_orders(key, same, _COLUMNS[key]), (key, *same, "since", "until", "most"))
+def _latest(key: str, same: tuple[str, ...]) -> Question:
+    return Question(
+        "postgresql", latest_orders(key, same, _COLUMNS[key]), (key, *same, "since", "until", "most")
+    )
 
 
 def latest_orders(key: str, same: tuple[str, ...], columns: Sequence[str]) -> Select[Any]:
@@ -283,5 +249,4 @@ def latest_orders(key: str, same: tuple[str, ...], columns: Sequence[str]) -> Se
         )
         .order_by(_CREATED_AT.desc())
         .limit(bindparam("most", type_=BigInteger))
-        .offset(literal_column("0"))  # SQLite's dialect would make it a parameter
     )

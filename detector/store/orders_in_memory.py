@@ -1,0 +1,113 @@
+"""The orders that windows are looked up among, held in memory by the one who writes to a file of SQLite.
+
+An order lies at another place of each of the seven histories that it belongs to. In the file these would be
+seven pages to write, to log and to copy for every order, most of what scoring costs; in memory they are a few
+numbers. The orders are read when the service starts. Every write of orders changes a token in the file, so
+that it is noticed when somebody else has written some, and they are read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, Connection, Select, bindparam, select, type_coerce
+
+from detector.store.columns import to_micros
+from detector.store.facts import FACTS, orders_token, put
+from detector.store.prepared import Question, driver
+from features.velocity import judged
+from features.window_index import AMOUNTS, IDS, OrderColumns, WindowIndex, together
+
+__all__ = ["OrdersInMemory"]
+
+Floats = NDArray[np.float64]
+Row = Mapping[str, Any]
+
+_COLUMNS = (*IDS, *AMOUNTS)
+_BLOCK = 50_000
+_NEVER_READ = -1
+
+
+class OrdersInMemory:
+    """A ``detector.store.windows.Windows`` of a database that nobody writes to within its transactions."""
+
+    def __init__(self) -> None:
+        self._token = _NEVER_READ
+        self._index = WindowIndex()
+        self._before = self._token, self._index.state
+
+    def prepare(self, connection: Connection) -> None:
+        self._current(connection)
+
+    def put(self, connection: Connection, orders: Sequence[Row]) -> None:
+        index = self._current(connection)
+        told = {order["order_id"]: order for order in orders}
+        stored = _stored().ask(connection, [(order_id,) for order_id in told])
+        latest = [_values(order) for order in told.values()]
+        put(connection, "orders", orders)
+        self._before = self._token, index.state
+        self._token = orders_token(connection)
+        changed = [(old, new) for old, new in zip(stored, latest, strict=True) if old != [new]]
+        gone = [row for old, _ in changed for row in old]
+        if changed:
+            index.add(together([_columns([new for _, new in changed]), _columns(gone, -1)]))
+
+    def values(
+        self, connection: Connection, orders: Sequence[Row], market: Collection[str]
+    ) -> dict[str, Floats]:
+        index = self._current(connection)
+        return judged(*index.look_up(_columns([_values(order) for order in orders])), market)
+
+    def _current(self, connection: Connection) -> WindowIndex:
+        """The index as the transaction sees the orders."""
+        token = orders_token(connection)
+        if token != self._token:
+            earlier, state = self._before
+            if token == earlier:  # what was written last has been rolled back
+                self._index.restore(state)
+            else:
+                self._index = _read(connection)
+            self._token = token
+        return self._index
+
+
+def _read(connection: Connection) -> WindowIndex:
+    """All stored orders."""
+    index, found = (
+        WindowIndex(),
+        driver(connection).execute(str(_selected().compile(dialect=connection.dialect))),
+    )
+    parts = list(_parts(found))
+    if parts:
+        index.add(together(parts))
+    return index
+
+
+def _parts(cursor: Any) -> Iterator[OrderColumns]:
+    while rows := cursor.fetchmany(_BLOCK):
+        yield _columns(rows)
+
+
+def _values(order: Row) -> tuple[Any, ...]:
+    """As ``_selected`` gives it."""
+    return (to_micros(order["created_at"]), *(order[name] for name in _COLUMNS))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], sign: int = 1) -> OrderColumns:
+    times, *columns = zip(*rows, strict=True) if rows else [()] * (1 + len(_COLUMNS))
+    return OrderColumns.of(times, dict(zip(_COLUMNS, columns, strict=True)), sign)
+
+
+def _selected() -> Select[Any]:
+    orders = FACTS["orders"].c
+    return select(type_coerce(orders.created_at, BigInteger), *(orders[name] for name in _COLUMNS))
+
+
+@cache
+def _stored() -> Question:
+    same = FACTS["orders"].c.order_id == bindparam("order_id")
+    return Question("sqlite", _selected().where(same), ("order_id",))
