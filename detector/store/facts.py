@@ -38,6 +38,7 @@ __all__ = [
     "ORDER_WRITES",
     "REPORTED",
     "ROW_DIGEST",
+    "WINDOW_INDEXES",
     "Row",
     "forget_items",
     "orders_token",
@@ -46,7 +47,6 @@ __all__ = [
     "report",
     "reported",
     "veiled",
-    "window_indexes",
 ]
 
 Row = Mapping[str, Any]
@@ -88,7 +88,7 @@ Index("ix_shipments_order_id", FACTS["shipments"].c.order_id)
 Index("ix_reviews_order_id", FACTS["reviews"].c.order_id)
 
 
-def window_indexes() -> list[Index]:
+def _window_indexes() -> list[Index]:
     """One covering index per key of the trailing windows: the key, the time, all that its aggregates read.
 
     On SQLite windows are looked up in memory (``detector.store.orders_in_memory``).
@@ -107,7 +107,7 @@ def window_indexes() -> list[Index]:
     ]
 
 
-window_indexes()
+WINDOW_INDEXES = _window_indexes()
 
 ORDER_WRITES = Table(
     "order_writes",

@@ -14,13 +14,17 @@ from sqlalchemy import Engine, text
 
 from detector.store.columns import from_micros, to_micros
 from detector.store.database import SchemaOutdated, StoreError, connect, require_current, upgrade
+from detector.store.facts import WINDOW_INDEXES
 from detector.store.tables import METADATA
 
 
 def test_migrations_make_exactly_the_tables_of_the_code(store: Engine) -> None:
     with store.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, METADATA) == []
+        differences = compare_metadata(context, METADATA)
+    # alembic does not read on which database an index belongs
+    elsewhere = WINDOW_INDEXES if store.dialect.name == "sqlite" else []
+    assert {(what, one.name) for what, one in differences} == {("add_index", i.name) for i in elsewhere}
 
 
 def test_a_database_without_tables_is_refused_until_upgraded(database_url: str) -> None:
