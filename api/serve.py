@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api.connections import TimedProtocol
 from api.logs import set_up_logs
+from detector.errors import InputError
 from detector.settings import Settings
 
 __all__ = ["app", "serve"]
@@ -25,7 +26,16 @@ def app() -> FastAPI:
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Each worker is a process with its own event loop and connections."""
+    """Serve until told to stop. Each worker is a process with its own event loop and connections.
+
+    Raises
+    ------
+    InputError
+        Several workers are to share a file of SQLite: each would hold all orders, and read them anew whenever
+        another has written one.
+    """
+    if workers > 1 and settings.database_url.startswith("sqlite"):
+        raise InputError("SQLite is served by one worker; several want a postgresql:// database")
     os.environ["TRUETRADE_DATABASE_URL"] = settings.database_url
     set_up_logs()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from detector.cases import Evidence, OrderValue, evidence_of_holds, evidence_of_tips
 from detector.desk.desk import Desk
@@ -128,12 +128,11 @@ def tips(desk: Desk, connection: Connection, now: datetime) -> Iterator[Evidence
         .where(*recent)
         .group_by(reports.seller_id)
         .having(func.count() >= cases.reports)
-        .order_by(reports.seller_id)
     )
-    for seller_id in connection.scalars(counted).all():
+    for seller_id, count in _order_counts(connection, counted, since).items():
         query = select(reports.report_id, reports.order_id).where(reports.seller_id == seller_id, *recent)
         told = {row.report_id: row.order_id for row in connection.execute(query)}
-        known = _orders(connection, seller_id, told.values(), since)
+        known = _orders(connection, told.values(), count)
         yield evidence_of_tips(seller_id, told, *known, desk.policy)
 
 
@@ -148,13 +147,12 @@ def held_orders(desk: Desk, connection: Connection, now: datetime) -> Iterator[E
         .where(*recent)
         .group_by(decided.seller_id)
         .having(func.count(decided.order_id.distinct()) >= cases.held_orders)
-        .order_by(decided.seller_id)
     )
-    for seller_id in connection.scalars(suspected).all():
+    for seller_id, count in _order_counts(connection, suspected, since).items():
         held = _held(connection, seller_id, since, now)
         if len(held) >= cases.held_orders:
             reasons = {order_id: row.reasons for order_id, row in held.items()}
-            known = _orders(connection, seller_id, held, since)
+            known = _orders(connection, held, count)
             scores = [row.score for row in held.values()]
             yield evidence_of_holds(seller_id, reasons, scores, *known, desk.policy)
 
@@ -169,14 +167,21 @@ def _held(connection: Connection, seller_id: str, since: datetime, now: datetime
     return {order_id: row for order_id, row in latest.items() if row.decision == "hold"}
 
 
+def _order_counts(connection: Connection, sellers: Select[Any], since: datetime) -> dict[str, int]:
+    """How many orders each of the selected sellers has had since then, in order of their ids."""
+    orders = FACTS["orders"].c
+    theirs = (orders.seller_id.in_(sellers), orders.created_at > since)
+    counted = select(orders.seller_id, func.count().label("known")).where(*theirs).group_by(orders.seller_id)
+    counts = {row.seller_id: row.known for row in connection.execute(counted)}
+    return {seller_id: counts.get(seller_id, 0) for seller_id in sorted(connection.scalars(sellers))}
+
+
 def _orders(
-    connection: Connection, seller_id: str, order_ids: Iterable[str | None], since: datetime
+    connection: Connection, order_ids: Iterable[str | None], count: int
 ) -> tuple[dict[str, OrderValue], float]:
-    """The named orders' values, and their share of the seller's orders since then; 0 where none is stored."""
+    """The named orders' values, and their share of ``count`` orders; 0 where there is none."""
     orders = FACTS["orders"].c
     named = sorted({order for order in order_ids if order is not None})
     query = select(orders.order_id, orders.currency, orders.total_minor).where(orders.order_id.in_(named))
     values = {row.order_id: OrderValue(row.currency, row.total_minor) for row in connection.execute(query)}
-    recent = select(func.count()).where(orders.seller_id == seller_id, orders.created_at > since)
-    count = connection.execute(recent).scalar_one()
     return values, min(len(named) / count, 1.0) if count else 0.0
