@@ -167,19 +167,19 @@ class _Run:
     """Orders sorted for looking up."""
 
     def __init__(self, columns: OrderColumns) -> None:
-        self.columns = columns = columns.taken(np.argsort(columns.times, kind="stable"))
+        self.columns = columns = columns.taken(np.argsort(columns.times))
         keys, places, distinct = [], [], 0
         for number in range(
             len(_READINGS)
         ):  # one by one: memory is short, and the keys ascend as the tags do
             each = columns.keys(slice(number, number + 1))[:, 0]
             rows = np.flatnonzero(each)
-            rows = rows[np.argsort(each[rows], kind="stable")]
+            rows = rows[np.argsort(each[rows])]
             each = each[rows]
             is_first = np.ones(len(rows), dtype=bool)
             is_first[1:] = each[1:] != each[:-1]
             keys.append(each[is_first])
-            places.append((is_first.cumsum() + (distinct - 1) << _ROW_BITS) | rows)
+            places.append(np.sort((is_first.cumsum() + (distinct - 1) << _ROW_BITS) | rows))
             distinct += len(keys[-1])
         self._keys = np.concatenate([*keys, [2**63 - 1]])
         self._places = np.concatenate(
