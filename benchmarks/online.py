@@ -329,11 +329,12 @@ def profiled(service: Service, stream: Iterator[dict[str, Any]], now: datetime) 
 
 
 STEPS = {
-    "_telling": "values veiled", "_put_orders": "facts stored", "order_facts": "facts read",
-    "row_values": "row features", "window_values": "windows looked up", "values": "snapshot looked up",
-    "evidence": "rules", "reasons": "reasons", "keep": "decision stored", "percentile": "forest",
+    "service:_telling": "values veiled", "service:_put_orders": "facts stored", "known:order_facts": "facts read",
+    "online:row_values": "row features", "orders_in_memory:values": "windows looked up",
+    "snapshot_values:values": "snapshot looked up", "scoring:evidence": "rules", "scoring:reasons": "reasons",
+    "decisions:keep": "decision stored", "forest:percentile": "forest",
 }  # fmt: skip
-"""Function → step of the work."""
+"""Module and function → step of the work."""
 
 
 def shares(profile: cProfile.Profile) -> None:
@@ -344,8 +345,8 @@ def shares(profile: cProfile.Profile) -> None:
         if name == "score" and file.endswith("detector/service.py")
     )
     for (file, _, name), row in sorted(rows.items(), key=lambda item: -item[1][3]):
-        if name in STEPS and ("/detector/" in file or "/features/" in file or "/models/" in file):
-            print(f"  {STEPS[name]:>20} {row[3] / total:6.1%}")
+        if step := STEPS.get(f"{Path(file).stem}:{name}"):
+            print(f"  {step:>20} {row[3] / total:6.1%}")
 
 
 def _request(order: dict[str, Any]) -> ScoreRequest:

@@ -85,6 +85,10 @@ AGGREGATES: tuple[Aggregate, ...] = (
 
 Floats = NDArray[np.float64]
 
+_NAMES = [aggregate.name for aggregate in AGGREGATES]
+_IS_COUNT = np.array([aggregate.function == "count" for aggregate in AGGREGATES])
+_SUMS = [f"orders.{aggregate.column}" if aggregate.function == "sum" else None for aggregate in AGGREGATES]
+
 
 def judged(seen: Floats, values: Floats, market: Collection[str]) -> dict[str, Floats]:
     """The null and hot-key rules of the contract, for whoever counts by other means than the batch.
@@ -103,12 +107,11 @@ def judged(seen: Floats, values: Floats, market: Collection[str]) -> dict[str, F
     dict of float64 arrays, shape (orders,)
         Aggregate name → values, NaN as the contract says.
     """
-    is_count, is_sum = (np.array([a.function == kind for a in AGGREGATES]) for kind in ("count", "sum"))
-    told = is_sum & np.array([f"orders.{a.column}" in market for a in AGGREGATES])
+    told = [sums in market for sums in _SUMS]
     values = np.where(told & (seen == 0), 0.0, values)
     values = np.where(seen <= HOT_KEY_LIMIT, values, np.nan)
-    values = np.where(is_count, np.minimum(seen, HOT_KEY_LIMIT), values)
-    return {aggregate.name: values[:, at] for at, aggregate in enumerate(AGGREGATES)}
+    values = np.where(_IS_COUNT, np.minimum(seen, HOT_KEY_LIMIT), values)
+    return dict(zip(_NAMES, values.T, strict=True))
 
 
 _NULL_MEANS: dict[Function, str] = {

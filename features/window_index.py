@@ -109,10 +109,8 @@ class OrderColumns(NamedTuple):
     def of(cls, times: Sequence[int], columns: Mapping[str, Sequence[Any]], sign: int = 1) -> Self:
         """Orders of lists of values, one for each of ``IDS`` and ``AMOUNTS``; None is null."""
         count = len(times)
-        codes = np.empty((count, len(IDS) + 1), dtype=np.uint64)
-        for at, name in enumerate(IDS):
-            codes[:, at] = _codes(columns[name])
-        codes[:, -1] = 1
+        codes = np.ones((count, len(IDS) + 1), dtype=np.uint64)
+        codes[:, :-1] = _codes([columns[name] for name in IDS]).T
         amounts = np.array([columns[name] for name in AMOUNTS], dtype=np.float64)
         return cls(np.array(times, dtype=np.int64), codes, amounts.T, np.full(count, sign))
 
@@ -134,11 +132,13 @@ def together(parts: Sequence[OrderColumns]) -> OrderColumns:
 _NULL = hash(None)
 
 
-def _codes(values: Sequence[Any]) -> NDArray[np.uint64]:
-    found = np.fromiter(map(hash, values), dtype=np.int64, count=len(values))
+def _codes(columns: Sequence[Sequence[Any]]) -> NDArray[np.uint64]:
+    """Hashes of columns of one length, 0 for null."""
+    hashes = map(hash, chain.from_iterable(columns))
+    found = np.fromiter(hashes, dtype=np.int64, count=len(columns) * len(columns[0]))
     found[found == 0] = 1
     found[found == _NULL] = 0
-    return found.view(np.uint64)
+    return found.view(np.uint64).reshape(len(columns), -1)
 
 
 class _Asked(NamedTuple):

@@ -54,7 +54,9 @@ class OrdersInMemory:
         changed = [(old, new) for old, new in zip(stored, latest, strict=True) if old != [new]]
         gone = [row for old, _ in changed for row in old]
         if changed:
-            index.add(together([_columns([new for _, new in changed]), _columns(gone, -1)]))
+            index.add(_columns([new for _, new in changed]))
+        if gone:
+            index.add(_columns(gone, -1))
 
     def values(
         self, connection: Connection, orders: Sequence[Row], market: Collection[str]
