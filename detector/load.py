@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from detector import contract
 from detector.ingest import Ingested, ingest
 from detector.job import connect
 from detector.pseudonym import IDENTITY_COLUMNS, Veil
-from detector.store.facts import FACTS, orders_written, report
+from detector.store.facts import FACTS, ROW_DIGEST, orders_written, report
 from detector.store.inserting import upsert
 from features.online import MARKET_COLUMNS
 
@@ -45,12 +46,11 @@ def load(
     """
     with connect() as con:
         ingested = ingest(folder, con, mapping=mapping)
-        veil.register(con)
         with engine.begin() as connection:
             indexes = [index for table in FACTS.values() for index in table.indexes]
             _drop(connection, indexes)
             for name, table in contract.INPUT_TABLES.items():
-                _copy(connection, con, table)
+                _copy(connection, con, table, veil)
                 if progress:
                     progress(name, ingested.counts[name].rows_kept)
             for index in indexes:
@@ -80,8 +80,8 @@ def _told(con: duckdb.DuckDBPyConnection) -> set[str]:
     return told
 
 
-def _copy(connection: Connection, con: duckdb.DuckDBPyConnection, table: contract.Table) -> None:
-    rows = _rows(con, table)
+def _copy(connection: Connection, con: duckdb.DuckDBPyConnection, table: contract.Table, veil: Veil) -> None:
+    rows = _rows(con, table, veil)
     if connection.dialect.name == "postgresql":
         _copy_in(connection, table.name, rows)
     else:
@@ -106,28 +106,32 @@ def _cursor(connection: Connection) -> Any:
     return connection.connection.cursor()
 
 
-def _rows(con: duckdb.DuckDBPyConnection, table: contract.Table) -> Iterator[Sequence[Any]]:
+def _rows(con: duckdb.DuckDBPyConnection, table: contract.Table, veil: Veil) -> Iterator[Sequence[Any]]:
     """The clean rows as the database's drivers take them, in the order of the table's columns.
 
     They come sorted by key: appending to a B-tree costs less than filling it at random.
     """
     stored = FACTS[table.name]
-    key = ", ".join(str(list(stored.c).index(column) + 1) for column in stored.primary_key)
-    found = con.execute(f"SELECT {', '.join(_expressions(table))} FROM {table.name} ORDER BY {key}")
-    while block := found.fetchmany(_BLOCK):
-        yield from block
+    key = ", ".join(column.name for column in stored.primary_key)
+    found = con.sql(f"SELECT {', '.join(_expressions(table))} FROM {table.name} ORDER BY {key}")
+    for block in found.to_arrow_reader(_BLOCK):
+        columns = {name: column.to_pylist() for name, column in zip(block.schema.names, block, strict=True)}
+        for name, kind in _kinds(table).items():
+            kinds = columns[kind] if kind in columns else repeat(kind)
+            columns[name] = veil.veiled_all(kinds, columns[name])
+        yield from zip(*columns.values(), strict=True)
 
 
 def _expressions(table: contract.Table) -> list[str]:
-    named = {column.name: column.name for column in table.columns}
-    named |= {name: f"veiled({kind}, {name})" for name, kind in _kinds(table).items()}
-    named |= {c.name: f"epoch_us({c.name})" for c in table.columns if c.kind == "timestamp"}
-    digest = f"veiled('row', {table.name}::VARCHAR)"
-    return [named.get(column.name, digest) for column in FACTS[table.name].c]
+    """Every stored column; the digest's is all that the row says."""
+    instants = {column.name for column in table.columns if column.kind == "timestamp"}
+    names = [column.name for column in FACTS[table.name].c]
+    told = {name: f"epoch_us({name})" for name in instants} | {ROW_DIGEST: f"{table.name}::VARCHAR"}
+    return [f"{told.get(name, name)} AS {name}" for name in names]
 
 
 def _kinds(table: contract.Table) -> dict[str, str]:
-    """Identity column → SQL of the kind of its values."""
+    """Column to be veiled → the kind of its values, or the column that names it."""
     if table.name == "account_identifiers":
         return {"identifier_value": "identifier_kind"}
-    return {name: f"'{kind}'" for name, kind in IDENTITY_COLUMNS.get(table.name, {}).items()}
+    return IDENTITY_COLUMNS.get(table.name, {}) | ({} if table.key else {ROW_DIGEST: "row"})

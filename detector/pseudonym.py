@@ -12,15 +12,11 @@ import hmac
 import os
 import secrets
 import stat
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from detector.errors import TrueTradeError
 
@@ -28,8 +24,6 @@ __all__ = ["IDENTITY_COLUMNS", "PseudonymError", "Veil", "load_key", "pseudonym"
 
 _MIN_KEY_BYTES = 16
 _MAC_BYTES = 16  # no two values of a marketplace collide in 128 bits
-_REMEMBERED = 65_536
-"""Values whose veils are remembered while many rows are veiled."""
 
 NAME = "name"
 """Kind of a person's name."""
@@ -97,6 +91,14 @@ class Veil:
         sealed = self._cipher.encrypt(value.encode(), None) if value else b""
         return f"{NAME}:{base64.urlsafe_b64encode(sealed).decode()}"
 
+    def veiled_all(self, kinds: Iterable[str], values: Sequence[str | None]) -> list[str | None]:
+        """As ``veiled``, value by value; null stays null. What comes again and again is veiled once."""
+        pairs = list(zip(kinds, values, strict=False))
+        known = {
+            (kind, value): None if value is None else self.veiled(kind, value) for kind, value in set(pairs)
+        }
+        return [known[pair] for pair in pairs]
+
     def opened(self, sealed: str) -> str:
         """The name that ``veiled`` sealed. Raises PseudonymError under another key."""
         try:
@@ -106,26 +108,6 @@ class Veil:
             raise PseudonymError(
                 "a stored name was sealed with another pseudonym key; use that one"
             ) from None
-
-    def register(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Give ``con`` the SQL function ``veiled(kind, value)``, null where the value is null."""
-
-        veiled = lru_cache(_REMEMBERED)(self.veiled)  # the same names come again and again
-
-        def over_columns(kinds: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Array:
-            pairs = zip(kinds.to_pylist(), values.to_pylist(), strict=True)
-            return pa.array(
-                [None if value is None else veiled(kind, value) for kind, value in pairs], pa.string()
-            )
-
-        con.create_function(
-            "veiled",
-            over_columns,
-            ["VARCHAR", "VARCHAR"],
-            "VARCHAR",
-            type=PythonUDFType.ARROW,
-            null_handling=FunctionNullHandling.SPECIAL,
-        )
 
 
 def load_key(environment: Mapping[str, str], path: Path) -> bytes:

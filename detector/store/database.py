@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from alembic import command
@@ -88,6 +90,15 @@ def _end(connection: Any, _record: Any) -> None:
 
 def _postgresql(url: URL, **options: Any) -> Engine:
     return create_engine(url, pool_pre_ping=True, **options)
+
+
+def _itself(value: None) -> None:
+    return value
+
+
+# for every value of another type than int, float and str the driver looks for an adapter; to find none takes longest
+sqlite3.register_adapter(NoneType, _itself)
+sqlite3.register_adapter(bool, int)
 
 
 def _sqlite(url: URL, **options: Any) -> Engine:
