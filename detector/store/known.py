@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from detector.pseudonym import Veil
 from detector.store.facts import FACTS
-from detector.store.prepared import Question
+from detector.store.prepared import Question, among, listed
 from features.keys import IDENTITY
 from features.online import OrderFacts
 from features.parcels import PLACE
@@ -132,32 +132,34 @@ def _first(found: Mapping[str, Sequence[Row]], key: str | None) -> Row:
 
 def _read(connection: Connection, name: str, ids: Iterable[str | None]) -> dict[str, list[Row]]:
     """Stored rows of each id, by a question of ``_ASKED``."""
-    known = [one for one in ids if one is not None]
-    columns, question = _question(connection.dialect.name, name)
-    found = question.ask(connection, [(one,) for one in known])
-    return {
-        one: [dict(zip(columns, row, strict=True)) for row in rows]
-        for one, rows in zip(known, found, strict=True)
-    }
+    found: dict[str, list[Row]] = {one: [] for one in ids if one is not None}
+    if found:
+        columns, by, question = _question(connection.dialect.name, name)
+        [rows] = question.ask(connection, [(listed(connection, list(found)),)])
+        for row in rows:
+            found[row[by]].append(dict(zip(columns, row, strict=True)))
+    return found
 
 
 _ASKED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "orders": ("orders", "order_id", ()),
-    "identities": ("orders", "order_id", IDENTITY),
+    "identities": ("orders", "order_id", ("order_id", *IDENTITY)),
     "shipments": ("shipments", "shipment_id", ()),
     "shipments of order": ("shipments", "order_id", ()),
     "tracking_events": ("tracking_events", "shipment_id", ()),
     "order_items": ("order_items", "order_id", ("order_id", "product_id", "quantity")),
-    "products": ("products", "product_id", ("weight_g", "category")),
-    "buyers": ("buyers", "buyer_id", ("registered_at",)),
-    "sellers": ("sellers", "seller_id", PLACE),
+    "products": ("products", "product_id", ("product_id", "weight_g", "category")),
+    "buyers": ("buyers", "buyer_id", ("buyer_id", "registered_at")),
+    "sellers": ("sellers", "seller_id", ("seller_id", *PLACE)),
 }
 """Question → contract table, the column that it asks by, the columns that are wanted (none named: all)."""
 
 
 @cache
-def _question(dialect: str, name: str) -> tuple[tuple[str, ...], Question]:
+def _question(dialect: str, name: str) -> tuple[tuple[str, ...], int, Question]:
+    """The columns, the position of the one that is asked by, and the question."""
     table, by, wanted = _ASKED[name]
     columns = wanted or tuple(FACTS[table].c.keys())
-    statement = select(*(FACTS[table].c[one] for one in columns)).where(FACTS[table].c[by] == bindparam(by))
-    return columns, Question(dialect, statement, (by,))
+    statement = select(*(FACTS[table].c[one] for one in columns))
+    asked = among(dialect, FACTS[table].c[by], "ids")
+    return columns, columns.index(by), Question(dialect, statement.where(asked), ("ids",))

@@ -17,24 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     Delete,
     Integer,
     LargeBinary,
     Table,
-    any_,
-    bindparam,
     delete,
-    func,
     select,
 )
 
 from detector.store.columns import METADATA
-from detector.store.prepared import Question
+from detector.store.prepared import Question, among, listed
 from detector.store.vectors import pack_rows, unpack_rows
 
 __all__ = ["MOST_GROUPS", "NO_KEY", "VALUES", "Group", "Groups", "forget_values", "values"]
@@ -140,28 +135,17 @@ def values(connection: Connection, groups: Groups, keys: Sequence[Row]) -> dict[
     told = [row.get(part) for part in groups.columns for row in keys]
     numbers = groups.numbers(told).ravel().tolist()
     wanted = sorted({*numbers} - {NO_KEY})
-    [found] = _lookup(connection.dialect.name).ask(connection, [(_asked(connection, wanted),)])
+    [found] = _lookup(connection.dialect.name).ask(connection, [(listed(connection, wanted),)])
     data = dict(found)
     unknown = groups.unknown * len(keys)
     rows = [data.get(number, nothing) for number, nothing in zip(numbers, unknown, strict=True)]
     return dict(zip(groups.names, unpack_rows(rows, groups.widths).T, strict=True))
 
 
-def _asked(connection: Connection, numbers: list[int]) -> Any:
-    """Whole numbers as the one parameter of ``_lookup``."""
-    return numbers if connection.dialect.name == "postgresql" else str(numbers)  # a list of JSON
-
-
 @cache
 def _lookup(dialect: str) -> Question:
-    """All at once: the database's work per question costs more than its work per row."""
-    asked: ColumnElement[bool]
-    if dialect == "postgresql":
-        asked = VALUES.c.number == any_(bindparam("numbers", type_=ARRAY(BigInteger)))
-    else:
-        each = func.json_each(bindparam("numbers")).table_valued("value")
-        asked = VALUES.c.number.in_(select(each.c.value))
-    return Question(dialect, select(VALUES.c.number, VALUES.c.data).where(asked), ("numbers",))
+    asked = select(VALUES.c.number, VALUES.c.data).where(among(dialect, VALUES.c.number, "numbers"))
+    return Question(dialect, asked, ("numbers",))
 
 
 def forget_values(generation: int) -> Delete:
