@@ -9,6 +9,8 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from detector.anomaly import ORDERS_MODEL
@@ -297,26 +299,35 @@ class Service:
 
     def _decisions(self, orders: Sequence[Row], judged: Judged, now: datetime) -> list[Decision]:
         scores, versions = judged.scores, self._versions(judged.snapshot, now)
-        anomaly, rule, score = (
-            values.tolist() for values in (scores.anomaly_score, scores.rule_score, scores.score)
+        clauses = zip(*(_known(scores.evidence.clauses[clause]) for clause in CLAUSES), strict=True)
+        told = zip(
+            new_decision_ids(now, len(orders)),
+            orders,
+            scores.score.tolist(),
+            scores.decision.tolist(),
+            _known(scores.anomaly_score),
+            scores.rule_score.tolist(),
+            clauses,
+            judged.reasons,
+            judged.rings,
+            strict=True,
         )
-        clauses = {clause: scores.evidence.clauses[clause].tolist() for clause in CLAUSES}
         return [
             Decision(
-                decision_id=new_decision_id(now, at),
+                decision_id=decision_id,
                 order_id=order["order_id"],
                 seller_id=order["seller_id"],
                 decided_at=now,
-                score=score[at],
-                decision=str(scores.decision[at]),
-                anomaly_score=_known(anomaly[at]),
-                rule_score=rule[at],
-                clauses={clause: _known(values[at]) for clause, values in clauses.items()},
-                reasons=judged.reasons[at],
-                ring_id=judged.rings[at],
+                score=score,
+                decision=decision,
+                anomaly_score=anomaly,
+                rule_score=rule,
+                clauses=dict(zip(CLAUSES, by_clause, strict=True)),
+                reasons=reasons,
+                ring_id=ring,
                 versions=versions,
             )
-            for at, order in enumerate(orders)
+            for decision_id, order, score, decision, anomaly, rule, by_clause, reasons, ring in told
         ]
 
     def _versions(self, snapshot: snapshots.Snapshot | None, now: datetime) -> Versions:
@@ -333,9 +344,10 @@ class Service:
 _PACKAGE = version("truetrade")
 
 
-def new_decision_id(now: datetime, position: int) -> str:
-    """An id nobody can guess, later ones sorting after earlier ones."""
-    return f"dec_{to_micros(now):013x}{position:03x}{secrets.token_hex(6)}"
+def new_decision_ids(now: datetime, count: int) -> list[str]:
+    """Ids nobody can guess, later ones sorting after earlier ones."""
+    begins, chance = f"dec_{to_micros(now):013x}", secrets.token_bytes(6 * count)
+    return [f"{begins}{at:03x}{chance[6 * at : 6 * at + 6].hex()}" for at in range(count)]
 
 
 def _nested(order: Row, member: str) -> Sequence[Row]:
@@ -370,5 +382,6 @@ def _found(record: T | None, kind: str, record_id: str) -> T:
     return record
 
 
-def _known(value: float) -> float | None:
-    return None if value != value else value
+def _known(values: NDArray[np.float64]) -> list[float | None]:
+    """NaN as None."""
+    return [None if value != value else value for value in values.tolist()]

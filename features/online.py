@@ -75,16 +75,14 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
         Those of ``MARKET_COLUMNS`` that the market tells.
     """
     orders = facts.orders
-    created = _seconds(row["created_at"] for row in orders)
-    own = {step: _seconds(row.get(f"{step}_at") for row in orders) for step in STEPS} | {
-        name: _numbers(row.get(name) for row in orders) for name in ("total_minor", "platform_discount_minor")
-    }
-    found = row_features(own) | {"buyer_age_days": _age_days(_seconds(facts.registered_at), created)}
+    unknown = np.full(len(orders), np.nan)
+    own = dict(zip(_OWN, _own_facts(facts), strict=True))
+    found = row_features(own) | {"buyer_age_days": _age_days(own["registered"], own["created"])}
     if not {"orders.paid_at", "orders.shipped_at"} <= set(market):
-        found["order_steps_skipped"] = np.full(len(orders), np.nan)
+        found["order_steps_skipped"] = unknown
     points: list[str | None] = [None] * len(orders)
     shipped = sorted({row["o"] for row in facts.shipments})
-    parcel = dict.fromkeys((name for name in ROW_FEATURES if name not in found), np.full(len(orders), np.nan))
+    parcel = dict.fromkeys((name for name in ROW_FEATURES if name not in found), unknown)
     if shipped:  # most orders are judged before there is a parcel
         parcel = {name: column.copy() for name, column in parcel.items()}
         values, places = _parcel_values(_only(facts, shipped), as_of, "tracking_events.event_at" in market)
@@ -93,6 +91,18 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
         for position, place in zip(shipped, places, strict=True):
             points[position] = place
     return RowValues(found | parcel, points)
+
+
+_MONEY = ("total_minor", "platform_discount_minor")
+_OWN = (*STEPS, "registered", *_MONEY)
+
+
+def _own_facts(facts: OrderFacts) -> Floats:
+    """What the orders say without their parcels: shape (own facts, orders)."""
+    times = [[row.get(f"{step}_at") for row in facts.orders] for step in STEPS]
+    seconds = [[at and to_seconds(at) for at in told] for told in (*times, facts.registered_at)]
+    money = [[row.get(name) for row in facts.orders] for name in _MONEY]
+    return np.array([*seconds, *money], dtype=np.float64)  # None becomes NaN
 
 
 def _age_days(registered: Floats, created: Floats) -> Floats:

@@ -213,10 +213,9 @@ def step_breach_hours(created: F64, paid: F64, shipped: F64, delivered: F64, com
         (shipped, completed),
         (created, completed),
     )
-    late = np.stack([first - then for first, then in pairs]) / 3600.0
-    known = ~np.isnan(late)
-    worst = np.where(known, late, 0.0).max(axis=0)
-    return np.where(known.any(axis=0), np.maximum(worst, 0.0), np.nan)
+    late = np.array([first - then for first, then in pairs]) / 3600.0
+    worst: F64 = np.maximum(np.fmax.reduce(late, axis=0), 0.0)  # fmax leaves out what is not known
+    return worst
 
 
 def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F64:

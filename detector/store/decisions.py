@@ -98,18 +98,19 @@ def keep(
     versions = {
         made_with: json_text(_members(made_with)) for made_with in {one.versions for one in decisions}
     }
+    micros = {at: to_micros(at) for at in {one.decided_at for one in decisions}}
     rows = [
         (
             one.decision_id,
             one.order_id,
             one.seller_id,
-            to_micros(one.decided_at),
+            micros[one.decided_at],
             one.score,
             one.decision,
             one.anomaly_score,
             one.rule_score,
             json_text(one.clauses),
-            json_text([_members(reason) for reason in one.reasons]),
+            json_text([_members(reason) for reason in one.reasons]) if one.reasons else "[]",
             one.ring_id,
             versions[one.versions],
             names,
