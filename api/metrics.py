@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter as CountOf
 from collections import deque
 from collections.abc import Sequence
 
@@ -71,11 +72,12 @@ _LATEST_SCORES = _LatestScores()
 
 def count_decisions(decisions: Sequence[Decision], snapshot: Snapshot | None) -> None:
     """Count what was decided and why; note how old the ``snapshot`` is that it rests on, and the drift from it."""
-    for decision in decisions:
-        DECISIONS.labels(decision.decision).inc()
-        for reason in decision.reasons:
-            RULES.labels(reason.code).inc()
-        _LATEST_SCORES.add(decision.score)
+    for said, count in CountOf(one.decision for one in decisions).items():
+        DECISIONS.labels(said).inc(count)
+    for code, count in CountOf(reason.code for one in decisions for reason in one.reasons).items():
+        RULES.labels(code).inc(count)
+    for one in decisions:
+        _LATEST_SCORES.add(one.score)
     age = decisions[-1].versions.snapshot_age_seconds
     SNAPSHOT_AGE.set(math.nan if age is None else age)
     DRIFT.set(_LATEST_SCORES.drift(snapshot))

@@ -31,7 +31,7 @@ __all__ = [
     "column_sql",
     "create_code_types",
     "drop_code_types",
-    "is_masked",
+    "mask_of",
 ]
 
 SQL_TYPES: dict[Kind, str] = {
@@ -200,13 +200,13 @@ def _mask(name: str, text: str) -> str:
     return f"contains({text}, '{_mask_sign(name)}')"
 
 
-def is_masked(name: str, value: str) -> bool:
-    """Whether the text hides a value of column ``name``; for rows that come one by one, not as tables.
+def mask_of(name: str) -> str | None:
+    """What is in a text that hides a value of column ``name``, None where none is hidden; for rows one by one.
 
-    >>> is_masked("recipient_phone", "+1 *** 17"), is_masked("channel", "**")
-    (True, False)
+    >>> mask_of("recipient_phone") in "+1 *** 17", mask_of("channel")
+    (True, None)
     """
-    return name in _MASKED and _mask_sign(name) in value
+    return _mask_sign(name) if name in _MASKED else None
 
 
 def _parse(kind: Kind, raw: str, sql_type: str) -> str:
