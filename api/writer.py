@@ -89,9 +89,11 @@ class Writer:
         return await self.run(partial(_waited_outcomes, requests))
 
     async def _together(self, requests: Sequence[ScoreRequest]) -> Sequence[Decision]:
-        """Scored on the loop's thread; the other one waits for the lock and for the disk."""
+        """Scored on the loop's thread; the other one waits for the disk, and for the lock if there is a wait."""
         async with self._turn:
-            connection = await self._waited(self._service.begin)
+            connection = self._service.begin_at_once()
+            if connection is None:
+                connection = await self._waited(self._service.begin)
             try:
                 decisions = self._service.scored(connection, requests, datetime.now(UTC))
                 await self._waited(connection.commit)

@@ -22,7 +22,7 @@ from detector.pseudonym import Veil
 from detector.scoring import Reason
 from detector.store import decisions, facts, snapshots
 from detector.store.columns import to_micros
-from detector.store.database import writer
+from detector.store.database import begun_at_once, writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
 from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
@@ -145,6 +145,10 @@ class Service:
         connection = self._writer.connect()
         connection.begin()
         return connection
+
+    def begin_at_once(self) -> Connection | None:
+        """As ``begin``, of a near database; None where another process is writing."""
+        return begun_at_once(self._writer)
 
     @property
     def is_near(self) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_URL",
     "SchemaOutdated",
     "StoreError",
+    "begun_at_once",
     "connect",
     "one_moment",
     "require_current",
@@ -80,6 +81,22 @@ def writer(engine: Engine) -> Engine:
     alone = _sqlite(engine.url, **one)
     event.listen(alone, "checkin", _end)
     return alone
+
+
+def begun_at_once(engine: Engine) -> Connection | None:
+    """A connection of SQLite with a transaction begun; None where somebody else is writing: it waits for nobody."""
+    connection = engine.connect()
+    own = connection.connection.driver_connection
+    assert own is not None
+    own.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.begin()
+    except OperationalError:  # another reason than a lock will show again when it is waited for
+        connection.close()
+        return None
+    finally:
+        own.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    return connection
 
 
 def _end(connection: Any, _record: Any) -> None:

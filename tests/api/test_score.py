@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -12,6 +13,7 @@ from serving import Server
 
 from api.client import Client, RequestFailed
 from api.examples import AN_ORDER, ROWS
+from detector.store.database import connect
 
 _NUMBERS = count(1)
 
@@ -192,3 +194,18 @@ def test_the_policy_in_force_is_shown(server: Server, client: Client) -> None:
     assert (policy["version"], policy["sha256"]) == (versions.policy, versions.policy_sha256)
     assert {rule["code"] for rule in policy["rule"]}
     assert model == {"model": versions.model, "manifest": None}
+
+
+def test_while_another_process_writes_scoring_waits_and_the_rest_goes_on(
+    client: Client, server: Server
+) -> None:
+    other = connect(server.database_url)
+    with ThreadPoolExecutor(1) as thread:
+        with other.begin(), server.client(None) as visitor:  # who begins has the file's lock
+            scoring = thread.submit(client.score, an_order())
+            for _ in range(20):
+                assert visitor.get("/healthz").is_success
+                time.sleep(0.05)
+            assert not scoring.done()
+        assert 0 <= scoring.result(30).score <= 1
+    other.dispose()
