@@ -38,7 +38,7 @@ _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-65536",
-    "wal_autocheckpoint=16384",  # pages: most are written again and again before they have to be copied
+    "wal_autocheckpoint=4096",  # pages, 16 MB: one order in hundreds waits for the copying
     "mmap_size=2147418112",  # what is not cached is read where the system has it; a limit, not a size
 )
 
