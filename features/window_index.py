@@ -79,8 +79,8 @@ _ROW = 2**_ROW_BITS - 1
 _NO_RANK = 2**31 - 1
 _TAG_BITS = 5
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
-_PARTS = np.array([[IDS.index(n) for n in r] + [len(IDS)] * (len(_FACTORS) - len(r)) for r in _READINGS])
-"""The columns of each reading; a shorter one is filled up with the column of ones."""
+_PARTS = np.array([[IDS.index(n) for n in r] + [len(IDS)] * (len(_FACTORS) - len(r)) for r in _READINGS]).T
+"""The columns of each reading, two at most; a shorter one is filled up with the column of ones."""
 _TAGS = np.arange(1, len(_READINGS) + 1) << (64 - _TAG_BITS)
 
 
@@ -119,9 +119,9 @@ class OrderColumns(NamedTuple):
 
     def keys(self, readings: slice = slice(None)) -> Ints:
         """A number for what a reading's orders have in common, 0 where it is null: shape (orders, readings)."""
-        parts = self.codes.take(_PARTS[readings], axis=1)
-        mixed = (parts * _FACTORS).sum(axis=2, dtype=np.uint64) >> np.uint64(_TAG_BITS)
-        return np.where(parts.all(axis=2), mixed.view(np.int64) | _TAGS[readings], 0)
+        one, other = (self.codes.take(parts[readings], axis=1) for parts in _PARTS)
+        mixed = (one * _FACTORS[0] + other * _FACTORS[1] >> _TAG_BITS).view(np.int64) | _TAGS[readings]
+        return np.where((one != 0) & (other != 0), mixed, 0)
 
 
 def together(parts: Sequence[OrderColumns]) -> OrderColumns:
@@ -136,9 +136,7 @@ def _codes(columns: Sequence[Sequence[Any]]) -> NDArray[np.uint64]:
     """Hashes of columns of one length, 0 for null."""
     hashes = map(hash, chain.from_iterable(columns))
     found = np.fromiter(hashes, dtype=np.int64, count=len(columns) * len(columns[0]))
-    found[found == 0] = 1
-    found[found == _NULL] = 0
-    return found.view(np.uint64).reshape(len(columns), -1)
+    return (found ^ _NULL).view(np.uint64).reshape(len(columns), -1)
 
 
 class _Asked(NamedTuple):
@@ -338,11 +336,12 @@ def _places(begins: Ints, ends: Ints, wanted: Flags) -> tuple[Ints, Ints]:
 def _values(found: _Found, shape: tuple[int, int]) -> Floats:
     """The value of each aggregate, shape (orders, aggregates)."""
     nothing = np.full((shape[0], 1), np.nan)
-    sums = [_sums(found, amounts, shape) for amounts in found.amounts.T]
-    return np.concatenate([nothing, _distinct(found, shape), *sums], axis=1).take(_VALUE_OF, axis=1)
+    return np.concatenate([nothing, _distinct(found, shape), _sums(found, shape)], axis=1).take(
+        _VALUE_OF, axis=1
+    )
 
 
-def _distinct(found: _Found, shape: tuple[int, int]) -> Floats:
+def _distinct(found: _Found, shape: tuple[int, int]) -> Ints:
     """How many different values each span has: shape (orders, spans)."""
     turn = np.lexsort((found.code, found.owner))
     turn = turn[found.code.take(turn) != 0]
@@ -350,16 +349,16 @@ def _distinct(found: _Found, shape: tuple[int, int]) -> Floats:
     is_first = np.ones(len(turn), dtype=bool)
     is_first[1:] = (owner[1:] != owner[:-1]) | (code[1:] != code[:-1])
     first = is_first.nonzero()[0]
-    if not len(first):
-        return np.zeros(shape)
-    is_left = np.add.reduceat(found.signs.take(turn), first) > 0
-    return np.bincount(owner[first], is_left, shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    left = np.add.reduceat(found.signs.take(turn), first) if len(first) else first
+    return np.bincount(owner.take(first[left > 0]), minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def _sums(found: _Found, amounts: Floats, shape: tuple[int, int]) -> Floats:
-    """The sum of the amounts of each span, NaN where there is none: shape (orders, spans)."""
-    told = ~np.isnan(amounts)
-    owner, signs = found.owner[told], found.signs[told]
-    known = np.bincount(owner, signs, shape[0] * shape[1])
-    total = np.bincount(owner, amounts[told] * signs, shape[0] * shape[1])
-    return np.where(known > 0, total, np.nan).reshape(shape)
+def _sums(found: _Found, shape: tuple[int, int]) -> Floats:
+    """The sums of the amounts of each span, NaN where there is none: shape (orders, amounts times spans)."""
+    owner = found.owner[:, None] + np.arange(len(AMOUNTS)) * (shape[0] * shape[1])
+    told = ~np.isnan(found.amounts)
+    owner, amounts, signs = owner[told], found.amounts[told], (told * found.signs[:, None])[told]
+    size = len(AMOUNTS) * shape[0] * shape[1]
+    known, total = np.bincount(owner, signs, size), np.bincount(owner, amounts * signs, size)
+    sums = np.where(known > 0, total, np.nan).reshape(len(AMOUNTS), *shape)
+    return np.concatenate(list(sums), axis=1)
