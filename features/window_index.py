@@ -8,17 +8,16 @@ is taken back: its earlier row comes once more with the opposite sign, and whoev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.velocity import AGGREGATES, HOT_KEY_LIMIT, WINDOW_HOURS, Aggregate
+from features.velocity import AGGREGATES, HOT_KEY_LIMIT, WINDOW_HOURS
+from features.window_columns import AMOUNTS, IDS, READINGS, OrderColumns, reading_of, together
 
-__all__ = ["AMOUNTS", "IDS", "OrderColumns", "State", "WindowIndex", "together"]
+__all__ = ["State", "WindowIndex"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,34 +30,19 @@ FEW = 64
 """Orders told at once that the dictionary takes; of more, one key's would be found by each other one by one."""
 
 
-def _reading(aggregate: Aggregate) -> tuple[str, ...]:
-    """Columns that all orders of a history have in common: money is summed within the order's own currency."""
-    return (*aggregate.key, *(("currency",) if aggregate.function == "sum" else ()))
-
-
-_READINGS = tuple(dict.fromkeys(map(_reading, AGGREGATES)))
-IDS: tuple[str, ...] = tuple(
-    dict.fromkeys(chain(*_READINGS, (a.column for a in AGGREGATES if a.function == "nunique" and a.column)))
-)
-"""Columns of ``orders`` by which histories are found, or of which different values are counted."""
-AMOUNTS: tuple[str, ...] = tuple(
-    dict.fromkeys(a.column for a in AGGREGATES if a.function == "sum" and a.column)
-)
-"""Columns of ``orders`` that are summed."""
-
 _HOURS = sorted({WINDOW_HOURS[a.window] for a in AGGREGATES})
 _WINDOWS = np.array([0, *_HOURS], dtype=np.int64) * 3_600_000_000
 """From a window's end to its beginning, microseconds; the first is the end itself."""
-_SPAN_OF = [(_READINGS.index(_reading(a)), 1 + _HOURS.index(WINDOW_HOURS[a.window])) for a in AGGREGATES]
+_SPAN_OF = [(READINGS.index(reading_of(a)), 1 + _HOURS.index(WINDOW_HOURS[a.window])) for a in AGGREGATES]
 _SPANS = list(dict.fromkeys(_SPAN_OF))
 """What is looked up: a reading's history within a window, both by position."""
 _AT = np.array([_SPANS.index(span) for span in _SPAN_OF])
 """The span of each aggregate."""
-_BOUNDS = [*((reading, 0) for reading in range(len(_READINGS))), *_SPANS]
+_BOUNDS = [*((reading, 0) for reading in range(len(READINGS))), *_SPANS]
 """Where each reading's windows end, and where each span begins."""
 _BOUND_READING, _BOUND_WINDOW = np.array(_BOUNDS).T
 _SPAN_READING, _SPAN_WINDOW = np.array(_SPANS).T
-_SPAN_AT = np.full((len(_READINGS), len(_WINDOWS)), -1)
+_SPAN_AT = np.full((len(READINGS), len(_WINDOWS)), -1)
 _SPAN_AT[_SPAN_READING, _SPAN_WINDOW] = np.arange(len(_SPANS))
 
 _TOLD_APART = np.full(len(_SPANS), len(IDS))
@@ -77,66 +61,6 @@ _VALUED = np.isin(np.arange(len(_SPANS)), _AT[_VALUE_OF > 0])
 _ROW_BITS = 32
 _ROW = 2**_ROW_BITS - 1
 _NO_RANK = 2**31 - 1
-_TAG_BITS = 5
-_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
-_PARTS = np.array([[IDS.index(n) for n in r] + [len(IDS)] * (len(_FACTORS) - len(r)) for r in _READINGS]).T
-"""The columns of each reading, two at most; a shorter one is filled up with the column of ones."""
-_TAGS = np.arange(1, len(_READINGS) + 1) << (64 - _TAG_BITS)
-
-
-class OrderColumns(NamedTuple):
-    """Orders as columns.
-
-    Attributes
-    ----------
-    times
-        ``created_at``, microseconds since 1970, int64 of shape (orders,).
-    codes
-        ``IDS`` as 64-bit hashes that hold in this process only, 0 is null, and a column of ones: uint64 of
-        shape (orders, ids + 1).
-    amounts
-        ``AMOUNTS`` in minor units, NaN is null, float64 of shape (orders, amounts).
-    signs
-        1 for an order, −1 to take an equal one back, int64 of shape (orders,).
-    """
-
-    times: Ints
-    codes: NDArray[np.uint64]
-    amounts: Floats
-    signs: Ints
-
-    @classmethod
-    def of(cls, times: Sequence[int], columns: Mapping[str, Sequence[Any]], sign: int = 1) -> Self:
-        """Orders of lists of values, one for each of ``IDS`` and ``AMOUNTS``; None is null."""
-        count = len(times)
-        codes = np.ones((count, len(IDS) + 1), dtype=np.uint64)
-        codes[:, :-1] = _codes([columns[name] for name in IDS]).T
-        amounts = np.array([columns[name] for name in AMOUNTS], dtype=np.float64)
-        return cls(np.array(times, dtype=np.int64), codes, amounts.T, np.full(count, sign))
-
-    def taken(self, rows: Ints | slice) -> OrderColumns:
-        return OrderColumns(self.times[rows], self.codes[rows], self.amounts[rows], self.signs[rows])
-
-    def keys(self, readings: slice = slice(None)) -> Ints:
-        """A number for what a reading's orders have in common, 0 where it is null: shape (orders, readings)."""
-        one, other = (self.codes.take(parts[readings], axis=1) for parts in _PARTS)
-        mixed = (one * _FACTORS[0] + other * _FACTORS[1] >> _TAG_BITS).view(np.int64) | _TAGS[readings]
-        return np.where((one != 0) & (other != 0), mixed, 0)
-
-
-def together(parts: Sequence[OrderColumns]) -> OrderColumns:
-    """All orders of the parts."""
-    return OrderColumns(*map(np.concatenate, zip(*parts, strict=True)))
-
-
-_NULL = hash(None)
-
-
-def _codes(columns: Sequence[Sequence[Any]]) -> NDArray[np.uint64]:
-    """Hashes of columns of one length, 0 for null."""
-    hashes = map(hash, chain.from_iterable(columns))
-    found = np.fromiter(hashes, dtype=np.int64, count=len(columns) * len(columns[0]))
-    return (found ^ _NULL).view(np.uint64).reshape(len(columns), -1)
 
 
 class _Asked(NamedTuple):
@@ -167,9 +91,7 @@ class _Run:
     def __init__(self, columns: OrderColumns) -> None:
         self.columns = columns = columns.taken(np.argsort(columns.times))
         keys, places, distinct = [], [], 0
-        for number in range(
-            len(_READINGS)
-        ):  # one by one: memory is short, and the keys ascend as the tags do
+        for number in range(len(READINGS)):  # one by one: memory is short, and the keys ascend as the tags do
             each = columns.keys(slice(number, number + 1))[:, 0]
             rows = np.flatnonzero(each)
             rows = rows[np.argsort(each[rows])]
@@ -197,7 +119,7 @@ class _Run:
         base = (rank << _ROW_BITS).take(_BOUND_READING, axis=1)
         rows = self.columns.times.searchsorted(asked.bounds).take(_BOUND_WINDOW, axis=1)
         bounds = self._places.searchsorted(base | rows)
-        begins, ends = bounds[:, len(_READINGS) :], bounds.take(_SPAN_READING, axis=1)
+        begins, ends = bounds[:, len(READINGS) :], bounds.take(_SPAN_READING, axis=1)
         if self._total is None:
             return begins, ends, ends - begins
         return begins, ends, self._total.take(ends) - self._total.take(begins)

@@ -20,7 +20,8 @@ from detector.store.columns import to_micros
 from detector.store.facts import FACTS, orders_token, put
 from detector.store.prepared import Question, driver
 from features.velocity import judged
-from features.window_index import AMOUNTS, IDS, OrderColumns, WindowIndex, together
+from features.window_columns import AMOUNTS, IDS, OrderColumns, together
+from features.window_index import WindowIndex
 
 __all__ = ["OrdersInMemory"]
 
