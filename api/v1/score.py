@@ -88,6 +88,8 @@ async def score_batch(
 
 
 def _is_stored(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return True
     given = request.query_params.get("store", "true")
     if given not in ("true", "false"):
         raise RequestValidationError([{"loc": ("query", "store"), "msg": "it must be true or false"}])
