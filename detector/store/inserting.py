@@ -11,11 +11,18 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 __all__ = ["insert_new", "upsert"]
 
 
-def upsert(dialect: str, table: Table, source: Select[Any] | None = None) -> Insert:
-    """Insert whole rows, given one by one or as the select of all columns; a stored row with the key is replaced."""
+def upsert(dialect: str, table: Table, source: Select[Any] | None = None, at_once: int = 1) -> Insert:
+    """Insert whole rows; a stored row with the key is replaced.
+
+    The rows come from ``source``, a select of all columns, or as parameters, ``at_once`` rows of them: of one
+    row they have the columns' names, of several ``NAME_0``, ``NAME_1`` …
+    """
     names = [column.name for column in table.c]
     statement = _insert(dialect, table)
-    if source is None:
+    if at_once > 1:
+        rows = range(at_once)
+        statement = statement.values([{name: bindparam(f"{name}_{row}") for name in names} for row in rows])
+    elif source is None:
         statement = statement.values({name: bindparam(name) for name in names})
     else:
         statement = statement.from_select(names, source)

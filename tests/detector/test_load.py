@@ -103,6 +103,14 @@ def test_loading_again_changes_nothing_and_a_correction_replaces_its_row(
     assert [order["total_minor"] for order in stored(store, "orders")] == [99, 2500]
 
 
+def test_rows_are_stored_whether_they_fill_a_statement_or_not(store: Engine, tmp_path: Path) -> None:
+    orders = pd.DataFrame([an_order(order_id=f"o{number:03d}", total_minor=number) for number in range(97)])
+    load(store, a_folder(tmp_path / "in", {"orders": orders}), VEIL)
+    orders.loc[5:90, "total_minor"] += 1000
+    load(store, a_folder(tmp_path / "corrected", {"orders": orders}), VEIL)
+    assert [order["total_minor"] for order in stored(store, "orders")] == orders["total_minor"].to_list()
+
+
 def test_indexes_are_there_after_a_load(store: Engine, tmp_path: Path) -> None:
     def indexes() -> dict[str, set[str | None]]:
         inspected = inspect(store)
