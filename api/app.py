@@ -88,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # include_router would match every request three times
     add_handlers(app)
     return app
 

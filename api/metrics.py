@@ -71,6 +71,8 @@ _LATEST_SCORES = _LatestScores()
 
 def count_decisions(decisions: Sequence[Decision], snapshot: Snapshot | None) -> None:
     """Count what was decided and why; note how old the ``snapshot`` is that it rests on, and the drift from it."""
+    if not decisions:
+        return
     for said, count in _counts(one.decision for one in decisions).items():
         DECISIONS.labels(said).inc(count)
     for code, count in _counts(reason.code for one in decisions for reason in one.reasons).items():

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from api.metrics import QUEUE
+from api.metrics import QUEUE, count_decisions
 from api.refusals import ServiceBusy
 from detector.service import Decision, ScoreRequest, Service
 
@@ -66,6 +66,9 @@ class Writer:
                 group.append(self._queue.get_nowait())
             QUEUE.labels("score").set(len(group) + self._queue.qsize())
             outcomes = await self._outcomes([request for request, _ in group])
+            count_decisions(
+                [one for one in outcomes if isinstance(one, Decision)], self._service.snapshot_in_use
+            )
             for (_, answer), outcome in zip(group, outcomes, strict=True):
                 _give(answer, outcome)
             QUEUE.labels("score").set(self._queue.qsize())

@@ -65,7 +65,6 @@ async def score(
     began = time.perf_counter()
     store, claim = _is_stored(request), await claim_of(request)
     decision = await request.app.state.writer.score(_wanted(order, store, claim))
-    count_decisions([decision], request.app.state.service.snapshot_in_use)
     members = {name: getattr(decision, name) for name in Decision.__slots__}
     return _json(_ONE.dump_json(_Scored(**members, took_ms=_ms_since(began))))
 
