@@ -143,12 +143,21 @@ class Service:
         With ``scored`` it does what ``score`` does, for who must not wait on the thread that computes.
         """
         connection = self._writer.connect()
-        connection.begin()
+        try:
+            connection.begin()
+            self._windows.prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def begin_at_once(self) -> Connection | None:
-        """As ``begin``, of a near database; None where another process is writing."""
-        return begun_at_once(self._writer)
+        """As ``begin``, of a near database; None where another process is writing, or has written orders."""
+        connection = begun_at_once(self._writer)
+        if connection is not None and not self._windows.is_ready(connection):
+            connection.close()
+            return None
+        return connection
 
     @property
     def is_near(self) -> bool:

@@ -100,6 +100,10 @@ _IN_TURN = [
 class OrdersInDatabase:
     """A ``detector.store.windows.Windows`` that holds nothing itself."""
 
+    def is_ready(self, connection: Connection) -> bool:
+        """Always: nothing is read beforehand."""
+        return True
+
     def prepare(self, connection: Connection) -> None:
         """There is nothing to do."""
 

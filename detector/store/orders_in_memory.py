@@ -41,6 +41,9 @@ class OrdersInMemory:
         self._index = WindowIndex()
         self._before = self._token, self._index.state
 
+    def is_ready(self, connection: Connection) -> bool:
+        return orders_token(connection) in (self._token, self._before[0])
+
     def prepare(self, connection: Connection) -> None:
         self._current(connection)
 

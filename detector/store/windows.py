@@ -20,8 +20,11 @@ Row = Mapping[str, Any]
 class Windows(Protocol):
     """Keeps orders and looks up what each order's windows hold."""
 
+    def is_ready(self, connection: Connection) -> bool:
+        """Whether ``prepare`` would take no time."""
+
     def prepare(self, connection: Connection) -> None:
-        """Do beforehand what the first look-up would wait for."""
+        """Do beforehand what the next look-up would wait for."""
 
     def put(self, connection: Connection, orders: Sequence[Row]) -> None:
         """Store orders, rows as ``facts.veiled`` gives them; of rows with one key the last stays."""

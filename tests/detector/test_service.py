@@ -15,7 +15,7 @@ from detector.pseudonym import Veil
 from detector.rulebook import load_rulebook
 from detector.service import ScoreRequest, Service, UnknownRecord
 from detector.store.decisions import DECISIONS
-from detector.store.facts import FACTS
+from detector.store.facts import FACTS, put, veiled
 from detector.store.idempotency import Claim
 
 KEY = b"a key of the tests, 32 bytes long"
@@ -44,6 +44,21 @@ def utc(**after: float) -> datetime:
 def count(store: Engine, table: Any) -> int:
     with store.connect() as connection:
         return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+# only a file's orders are held in memory
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_begins_at_once_while_orders_of_another_process_have_to_be_read(
+    service: Service, store: Engine
+) -> None:
+    with store.begin() as other:
+        assert service.begin_at_once() is None
+        put(other, "orders", [veiled(Veil(KEY), "orders", order("o1"))])
+    assert service.begin_at_once() is None
+    service.begin().close()
+    ready = service.begin_at_once()
+    assert ready is not None
+    ready.close()
 
 
 def test_a_scored_order_is_kept_with_all_that_it_holds(service: Service, store: Engine) -> None:
