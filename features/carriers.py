@@ -257,6 +257,8 @@ def foreign_numbers(numbers: pa.Array, verdicts: npt.NDArray[np.int8]) -> npt.ND
     """
     foreign = np.zeros(len(numbers), bool)
     rows = np.flatnonzero(np.isin(verdicts, (Verdict.UNUSUAL, Verdict.BAD_FORMAT)))
+    if not len(rows):
+        return foreign
     clean = numbers.take(pa.array(rows))
     exclusive = [shape for carrier in registry().values() for shape in carrier.formats if shape.exclusive]
     for shape in exclusive:

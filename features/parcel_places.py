@@ -66,10 +66,14 @@ def compare(what: str, a: pa.ChunkedArray, b: pa.ChunkedArray, country: pa.Chunk
     numpy.ndarray
         ``float64``: 1 written alike, else the answer of ``places``; NaN where a value is null or masked.
     """
+    if len(a) in (a.null_count, b.null_count):
+        return np.full(len(a), np.nan)
     alike = pc.equal(a, b)
     clear = pc.invert(pc.or_(pc.match_substring(a, "*"), pc.match_substring(b, "*")))
     unlike = np.flatnonzero(_true(pc.and_(clear, pc.invert(alike))))
     answer = np.where(_true(pc.and_(clear, alike)), 1.0, np.nan)
+    if not len(unlike):
+        return answer
     rows = pa.array(unlike)
     pair = pc.binary_join_element_wise(
         pc.fill_null(country.take(rows).cast(pa.string()), ""), a.take(rows), b.take(rows), _SEPARATOR
@@ -78,7 +82,7 @@ def compare(what: str, a: pa.ChunkedArray, b: pa.ChunkedArray, country: pa.Chunk
     answers = np.array(
         [_ANSWER[what](*text.split(_SEPARATOR, 2)) for text in distinct.dictionary.to_pylist()]
     )
-    answer[unlike] = answers[distinct.indices.to_numpy()] if len(unlike) else []
+    answer[unlike] = answers[distinct.indices.to_numpy()]
     return answer
 
 
