@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-MOST_RECENT = 8192
-"""Orders that are found by a dictionary before they become a run."""
+MOST_RECENT = 1024
+"""Orders that are found by a dictionary before they become a run; of a busy shop all of them are looked through."""
 
 FEW = 64
 """Orders told at once that the dictionary takes; of more, one key's would be found by each other one by one."""

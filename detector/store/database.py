@@ -79,6 +79,7 @@ def writer(engine: Engine) -> Engine:
     if engine.dialect.name == "postgresql":
         return _postgresql(engine.url, **one)
     alone = _sqlite(engine.url, **one)
+    event.listen(alone, "connect", _cache_little)
     event.listen(alone, "checkin", _end)
     return alone
 
@@ -97,6 +98,11 @@ def begun_at_once(engine: Engine) -> Connection | None:
     finally:
         own.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
     return connection
+
+
+def _cache_little(connection: Any, _record: Any) -> None:
+    """Most is read once, and where the system has it; a large cache would only fill up while the service runs."""
+    connection.execute("PRAGMA cache_size=-16384")
 
 
 def _end(connection: Any, _record: Any) -> None:
