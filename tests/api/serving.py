@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -48,6 +50,17 @@ class Server:
         """As a crash would: SIGKILL to the server and its workers."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+
+
+def logged(server: Server, **wanted: object) -> dict[str, Any]:
+    """The first line of the log with these fields; a request's is written after its answer."""
+    for _ in range(100):
+        for line in server.log.splitlines():
+            fields = json.loads(line) if line.endswith("}") else {}
+            if wanted.items() <= fields.items():
+                return fields
+        time.sleep(0.1)
+    raise AssertionError(f"no line with {wanted}:\n{server.log}")
 
 
 @contextmanager

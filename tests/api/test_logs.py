@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Server, prepared, running
+from serving import Server, logged, prepared, running
 
 from api.examples import AN_ORDER
 from detector.pseudonym import IDENTITY_COLUMNS
@@ -69,21 +68,10 @@ def test_no_identity_value_and_no_key_is_ever_logged_or_stored_as_it_came(
         assert f"{SECRET}-{name}".encode() not in stored
 
 
-def _logged(server: Server, request_id: str) -> dict[str, Any]:
-    """The line of a request: it is written after the answer."""
-    for _ in range(100):
-        lines = [json.loads(line) for line in server.log.splitlines() if line.endswith("}")]
-        if found := [line for line in lines if line.get("request_id") == request_id]:
-            [line] = found
-            return line
-        time.sleep(0.1)
-    raise AssertionError(f"no line of {request_id}:\n{server.log}")
-
-
 def test_a_log_line_says_what_happened(own_server: Server) -> None:
     with own_server.client("scorer") as client:
         client.post("/v1/score", json=AN_ORDER, headers={"X-Request-ID": "req-7"})
-    line = _logged(own_server, "req-7")
+    line = logged(own_server, request_id="req-7")
     assert line | {"ms": 0, "timestamp": "", "caller": ""} == {
         "event": "request",
         "level": "info",
