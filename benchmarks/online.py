@@ -134,6 +134,7 @@ async def compare(
         serving([sys.executable, "-m", "benchmarks.online", "empty"], environment) as empty,
         serving([sys.executable, "-m", "api.cli", "serve"], environment) as real,
     ):
+        print(f"\n/v1/score: ready after {real.seconds:.1f} s, with {real.memory_mb():.0f} MB of its own")
         stream = new_orders(contents)
         targets = {"empty": (empty.port, ""), "score": (real.port, f"Authorization: Bearer {token}\r\n")}
         servers = {"empty": empty, "score": real}
@@ -250,10 +251,16 @@ def _json(token: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server of one worker process."""
+    """A server of one worker process, which took ``seconds`` to answer."""
 
     port: int
     pid: int
+    seconds: float
+
+    def memory_mb(self) -> float:
+        """The process's own memory, without mapped files."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
 
     def processor_seconds(self) -> float:
         """What the process has spent, in Python and in the kernel."""
@@ -267,6 +274,7 @@ def serving(command: list[str], environment: dict[str, str]) -> Iterator[Served]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
+    began = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--port", str(port)],
         env=os.environ | environment,
@@ -278,7 +286,7 @@ def serving(command: list[str], environment: dict[str, str]) -> Iterator[Served]
             if process.poll() is not None:
                 raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
             time.sleep(0.1)
-        yield Served(port, process.pid)
+        yield Served(port, process.pid, time.perf_counter() - began)
     finally:
         process.terminate()
         process.wait()

@@ -102,9 +102,8 @@ class _Run:
             places.append(np.sort((is_first.cumsum() + (distinct - 1) << _ROW_BITS) | rows))
             distinct += len(keys[-1])
         self._keys = np.concatenate([*keys, [2**63 - 1]])
-        self._places = np.concatenate(
-            places
-        )  # rank of the key, then row, which is in turn of time: ascending
+        # rank of the key, then row, which is in turn of time: ascending
+        self._places = np.concatenate(places)
         self._total: Ints | None = None
         if (columns.signs < 0).any():
             self._total = np.concatenate(([0], columns.signs[self._places & _ROW].cumsum()))
