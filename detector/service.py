@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from detector.anomaly import ORDERS_MODEL
-from detector.contract import CLAUSES, INPUT_TABLES
+from detector.contract import INPUT_TABLES
+from detector.deciding import decided
 from detector.errors import TrueTradeError
-from detector.judge import Judge, Judged
+from detector.judge import Judge
 from detector.policy.schema import Policy
 from detector.pseudonym import Veil
 from detector.scoring import Reason
-from detector.store import decisions, facts, snapshots
-from detector.store.columns import to_micros
+from detector.store import decisions, snapshots
 from detector.store.database import begun_at_once, writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
-from detector.store.known import NOTHING, Told, orders_of_shipments, stored_orders
+from detector.store.known import stored_orders
 from detector.store.windows import windows_of
-from features.online import MARKET_COLUMNS
+from detector.telling import Keeper, Telling, touched
 from models.bundle import Bundle
 
 __all__ = ["Decision", "Reason", "RowResult", "ScoreRequest", "Service", "UnknownRecord", "Versions"]
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
-
-_REPORTS = {
-    table: [(name, name.partition(".")[2]) for name in MARKET_COLUMNS if name.startswith(f"{table}.")]
-    for table in INPUT_TABLES
-}
-"""Table → the ``MARKET_COLUMNS`` of it, each with its column: it is noted that they are told."""
 
 
 class UnknownRecord(TrueTradeError):
@@ -80,15 +71,6 @@ class RowResult:
     decision_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Telling:
-    """An order with what was told of it at once; rows as they are stored."""
-
-    order: Row
-    told: Told = NOTHING
-    reviews: Sequence[Row] = ()
-
-
 class Service:
     """Scores orders and keeps facts. One instance serves one process; its methods may run in threads.
 
@@ -106,10 +88,11 @@ class Service:
 
     def __init__(self, engine: Engine, policy: Policy, bundle: Bundle | None, pseudonym_key: bytes) -> None:
         self._engine, self._writer = engine, writer(engine)
-        self._veil = Veil(pseudonym_key)
+        veil = Veil(pseudonym_key)
         self._windows = windows_of(engine)
+        self._keeper = Keeper(veil, self._windows)
         model = None if bundle is None else bundle.models[ORDERS_MODEL]
-        self._judge = Judge(policy, model, self._veil, self._windows)
+        self._judge = Judge(policy, model, veil, self._windows)
         self._policy, self._bundle = policy, bundle
         self.snapshot_in_use: snapshots.Snapshot | None = None
         """The published scan that the latest decisions rest on."""
@@ -171,9 +154,9 @@ class Service:
         claims = [request.idempotency for request in requests if request.idempotency is not None]
         answered = recall(connection, claims, now) if claims else {}
         fresh = _first_of_each_claim(requests, answered)
-        tellings = [self._telling(request.order) for request in fresh]
+        tellings = [self._keeper.telling(request.order) for request in fresh]
         kept = [request.store for request in fresh]
-        self._put_orders(connection, [one for one, keep in zip(tellings, kept, strict=True) if keep])
+        self._keeper.put_orders(connection, [one for one, keep in zip(tellings, kept, strict=True) if keep])
         made = self._judged(connection, tellings, kept, now)
         given = {r.idempotency: d for r, d in zip(fresh, made, strict=True) if r.idempotency is not None}
         remember(connection, {claim: one.decision_id for claim, one in given.items()})
@@ -207,18 +190,18 @@ class Service:
         self, connection: Connection, table: str, rows: Sequence[Row], now: datetime
     ) -> list[RowResult]:
         if table == "orders":
-            self._put_orders(connection, [self._telling(row) for row in rows])
+            self._keeper.put_orders(connection, [self._keeper.telling(row) for row in rows])
         else:
-            self._put(connection, table, self._veiled(table, rows))
-        touched = self._touched(connection, table, rows)
-        stored = stored_orders(connection, {order_id for order_id in touched if order_id is not None})
-        again = [_Telling(order) for order in stored.values()]
+            self._keeper.put(connection, table, self._keeper.veiled(table, rows))
+        about = touched(connection, table, rows)
+        stored = stored_orders(connection, {order_id for order_id in about if order_id is not None})
+        again = [Telling(order) for order in stored.values()]
         made = self._judged(connection, again, [True] * len(again), now)
         by_order = {one.order_id: (one.decision_id,) for one in made}
         key = INPUT_TABLES[table].key
         return [
             RowResult(" ".join(str(row[part]) for part in key), True, None, by_order.get(order_id or "", ()))
-            for row, order_id in zip(rows, touched, strict=True)
+            for row, order_id in zip(rows, about, strict=True)
         ]
 
     def decision(self, decision_id: str) -> Decision:
@@ -252,52 +235,8 @@ class Service:
         with self._engine.connect().execution_options(reads_only=True) as connection:
             return work(connection)
 
-    def _telling(self, order: Row) -> _Telling:
-        """The order and what belongs to it, each row as it is stored."""
-        items = order.get("items")
-        told = Told(
-            None if items is None else self._veiled("order_items", items),
-            self._veiled("shipments", _nested(order, "shipment")),
-            self._veiled("tracking_events", _nested(order, "tracking_events")),
-        )
-        reviews = self._veiled("reviews", _nested(order, "review"))
-        return _Telling(facts.veiled(self._veil, "orders", order), told, reviews)
-
-    def _veiled(self, table: str, rows: Sequence[Row]) -> list[Row]:
-        return [facts.veiled(self._veil, table, row) for row in rows]
-
-    def _put_orders(self, connection: Connection, tellings: Sequence[_Telling]) -> None:
-        """Keep orders and what belongs to them; of items, those of the last telling are the order's."""
-        self._put(connection, "orders", [one.order for one in tellings])
-        items = {one.order["order_id"]: one.told.items for one in tellings if one.told.items is not None}
-        facts.forget_items(connection, items)
-        self._put(connection, "order_items", [row for rows in items.values() for row in rows])
-        self._put(connection, "shipments", [row for one in tellings for row in one.told.shipments])
-        self._put(connection, "tracking_events", [row for one in tellings for row in one.told.events])
-        self._put(connection, "reviews", [row for one in tellings for row in one.reviews])
-
-    def _put(self, connection: Connection, table: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        if table == "orders":
-            self._windows.put(connection, rows)
-        else:
-            facts.put(connection, table, rows)
-        told = {name for name, column in _REPORTS[table] if any(row[column] is not None for row in rows)}
-        if told:
-            facts.report(connection, told - facts.reported(connection))
-
-    def _touched(self, connection: Connection, table: str, rows: Sequence[Row]) -> list[str | None]:
-        """The order that each row is about, None where it changes no score."""
-        if table in ("orders", "shipments", "reviews"):
-            return [row.get("order_id") for row in rows]
-        if table == "tracking_events":
-            orders = orders_of_shipments(connection, {row["shipment_id"] for row in rows})
-            return [orders.get(row["shipment_id"]) for row in rows]
-        return [None] * len(rows)
-
     def _judged(
-        self, connection: Connection, tellings: Sequence[_Telling], kept: Sequence[bool], now: datetime
+        self, connection: Connection, tellings: Sequence[Telling], kept: Sequence[bool], now: datetime
     ) -> list[Decision]:
         """Judge orders on what is stored by now and what was told with each; store the decisions to be ``kept``."""
         if not tellings:
@@ -305,43 +244,10 @@ class Service:
         orders = [one.order for one in tellings]
         judged = self._judge.judge(connection, orders, now, [one.told for one in tellings])
         self.snapshot_in_use = judged.snapshot
-        made = self._decisions(orders, judged, now)
+        made = decided(orders, judged, self._versions(judged.snapshot, now), now)
         rows = [position for position, keep in enumerate(kept) if keep]
         decisions.keep(connection, [made[row] for row in rows], judged.features[rows], self._feature_set)
         return made
-
-    def _decisions(self, orders: Sequence[Row], judged: Judged, now: datetime) -> list[Decision]:
-        scores, versions = judged.scores, self._versions(judged.snapshot, now)
-        clauses = zip(*(_known(scores.evidence.clauses[clause]) for clause in CLAUSES), strict=True)
-        told = zip(
-            new_decision_ids(now, len(orders)),
-            orders,
-            scores.score.tolist(),
-            scores.decision.tolist(),
-            _known(scores.anomaly_score),
-            scores.rule_score.tolist(),
-            clauses,
-            judged.reasons,
-            judged.rings,
-            strict=True,
-        )
-        return [
-            Decision(
-                decision_id=decision_id,
-                order_id=order["order_id"],
-                seller_id=order["seller_id"],
-                decided_at=now,
-                score=score,
-                decision=decision,
-                anomaly_score=anomaly,
-                rule_score=rule,
-                clauses=dict(zip(CLAUSES, by_clause, strict=True)),
-                reasons=reasons,
-                ring_id=ring,
-                versions=versions,
-            )
-            for decision_id, order, score, decision, anomaly, rule, by_clause, reasons, ring in told
-        ]
 
     def _versions(self, snapshot: snapshots.Snapshot | None, now: datetime) -> Versions:
         return Versions(
@@ -355,17 +261,6 @@ class Service:
 
 
 _PACKAGE = version("truetrade")
-
-
-def new_decision_ids(now: datetime, count: int) -> list[str]:
-    """Ids nobody can guess, later ones sorting after earlier ones."""
-    begins, chance = f"dec_{to_micros(now):013x}", secrets.token_bytes(6 * count)
-    return [f"{begins}{at:03x}{chance[6 * at : 6 * at + 6].hex()}" for at in range(count)]
-
-
-def _nested(order: Row, member: str) -> Sequence[Row]:
-    found = order.get(member)
-    return () if found is None else [found] if isinstance(found, Mapping) else found
 
 
 def _first_of_each_claim(
@@ -393,8 +288,3 @@ def _found(record: T | None, kind: str, record_id: str) -> T:
     if record is None:
         raise UnknownRecord(kind, record_id)
     return record
-
-
-def _known(values: NDArray[np.float64]) -> list[float | None]:
-    """NaN as None."""
-    return [None if value != value else value for value in values.tolist()]
