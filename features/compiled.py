@@ -1,0 +1,22 @@
+"""Loops over numbers as machine code, where a handful of orders would cost hundreds of array calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+__all__ = ["compiled"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """The function as machine code: of numbers, arrays and tuples of them, one loop over all.
+
+    It is compiled when it is first called with arguments of those types, which takes seconds, and kept in the
+    ``__pycache__`` beside its module, or in ``NUMBA_CACHE_DIR``. It runs without the interpreter's lock; sums
+    are made in the order that is written, and a division by zero gives what numpy's gives.
+    """
+    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
