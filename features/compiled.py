@@ -18,5 +18,8 @@ def compiled(function: F) -> F:
     It is compiled when it is first called with arguments of those types, which takes seconds, and kept in the
     ``__pycache__`` beside its module, or in ``NUMBA_CACHE_DIR``. It runs without the interpreter's lock; sums
     are made in the order that is written, and a division by zero gives what numpy's gives.
+
+    What is kept is renewed when the function's own file changes, and holds what it read beside its arguments:
+    hand in what another module defines, and keep functions that call each other in one module.
     """
     return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))

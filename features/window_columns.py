@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
@@ -33,12 +33,6 @@ AMOUNTS: tuple[str, ...] = tuple(
 )
 """Columns of ``orders`` that are summed."""
 
-_TAG_BITS = 5
-_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
-_PARTS = np.array([[IDS.index(n) for n in r] + [len(IDS)] * (len(_FACTORS) - len(r)) for r in READINGS]).T
-"""The columns of each reading, two at most; a shorter one is filled up with the column of ones."""
-_TAGS = np.arange(1, len(READINGS) + 1) << (64 - _TAG_BITS)
-
 
 class OrderColumns(NamedTuple):
     """Orders as columns.
@@ -48,36 +42,30 @@ class OrderColumns(NamedTuple):
     times
         ``created_at``, microseconds since 1970, int64 of shape (orders,).
     codes
-        ``IDS`` as 64-bit hashes that hold in this process only, 0 is null, and a column of ones: uint64 of
-        shape (orders, ids + 1).
+        ``IDS`` as 64-bit hashes that hold in this process only, 0 is null: int64 of shape (orders, ids).
     amounts
         ``AMOUNTS`` in minor units, NaN is null, float64 of shape (orders, amounts).
-    signs
-        1 for an order, −1 to take an equal one back, int64 of shape (orders,).
     """
 
     times: Ints
-    codes: NDArray[np.uint64]
+    codes: Ints
     amounts: Floats
-    signs: Ints
 
     @classmethod
-    def of(cls, times: Sequence[int], columns: Mapping[str, Sequence[Any]], sign: int = 1) -> Self:
-        """Orders of lists of values, one for each of ``IDS`` and ``AMOUNTS``; None is null."""
-        count = len(times)
-        codes = np.ones((count, len(IDS) + 1), dtype=np.uint64)
-        codes[:, :-1] = _codes([columns[name] for name in IDS]).T
-        amounts = np.array([columns[name] for name in AMOUNTS], dtype=np.float64)
-        return cls(np.array(times, dtype=np.int64), codes, amounts.T, np.full(count, sign))
+    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Self:
+        """Orders as rows of the time, the ``IDS`` and the ``AMOUNTS``; None is null."""
+        count = len(rows)
+        ids = chain.from_iterable(row[1 : 1 + len(IDS)] for row in rows)
+        codes = np.fromiter(map(hash, ids), dtype=np.int64, count=count * len(IDS)) ^ _NULL
+        amounts = np.array([row[1 + len(IDS) :] for row in rows], dtype=np.float64)
+        return cls(
+            np.array([row[0] for row in rows], dtype=np.int64),
+            codes.reshape(count, len(IDS)),
+            amounts.reshape(count, len(AMOUNTS)),
+        )
 
-    def taken(self, rows: Ints | slice) -> OrderColumns:
-        return OrderColumns(self.times[rows], self.codes[rows], self.amounts[rows], self.signs[rows])
-
-    def keys(self, readings: slice = slice(None)) -> Ints:
-        """A number for what a reading's orders have in common, 0 where it is null: shape (orders, readings)."""
-        one, other = (self.codes.take(parts[readings], axis=1) for parts in _PARTS)
-        mixed = (one * _FACTORS[0] + other * _FACTORS[1] >> _TAG_BITS).view(np.int64) | _TAGS[readings]
-        return np.where((one != 0) & (other != 0), mixed, 0)
+    def taken(self, rows: Ints) -> OrderColumns:
+        return OrderColumns(self.times[rows], self.codes[rows], self.amounts[rows])
 
 
 def together(parts: Sequence[OrderColumns]) -> OrderColumns:
@@ -86,10 +74,3 @@ def together(parts: Sequence[OrderColumns]) -> OrderColumns:
 
 
 _NULL = hash(None)
-
-
-def _codes(columns: Sequence[Sequence[Any]]) -> NDArray[np.uint64]:
-    """Hashes of columns of one length, 0 for null."""
-    hashes = map(hash, chain.from_iterable(columns))
-    found = np.fromiter(hashes, dtype=np.int64, count=len(columns) * len(columns[0]))
-    return (found ^ _NULL).view(np.uint64).reshape(len(columns), -1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,16 +33,24 @@ _BLOCK = 50_000
 _NEVER_READ = -1
 
 
+class _Write(NamedTuple):
+    """The last write: the token before it, the orders that it replaced, and those that it told."""
+
+    token: int
+    gone: OrderColumns
+    new: OrderColumns
+
+
 class OrdersInMemory:
     """A ``detector.store.windows.Windows`` of a database that nobody writes to within its transactions."""
 
     def __init__(self) -> None:
         self._token = _NEVER_READ
         self._index = WindowIndex()
-        self._before = self._token, self._index.state
+        self._last: _Write | None = None
 
     def is_ready(self, connection: Connection) -> bool:
-        return orders_token(connection) in (self._token, self._before[0])
+        return orders_token(connection) in (self._token, self._last and self._last.token)
 
     def prepare(self, connection: Connection) -> None:
         self._current(connection)
@@ -51,42 +59,40 @@ class OrdersInMemory:
         index = self._current(connection)
         told = {order["order_id"]: order for order in orders}
         stored = _stored().ask(connection, [(order_id,) for order_id in told])
-        latest = [_values(order) for order in told.values()]
         put(connection, "orders", orders)
-        self._before = self._token, index.state
+        gone = [row for rows in stored for row in rows]
+        self._last = _Write(
+            self._token, OrderColumns.of(gone), OrderColumns.of([_values(order) for order in told.values()])
+        )
         self._token = orders_token(connection)
-        changed = [(old, new) for old, new in zip(stored, latest, strict=True) if old != [new]]
-        gone = [row for old, _ in changed for row in old]
-        if changed:
-            index.add(_columns([new for _, new in changed]))
-        if gone:
-            index.add(_columns(gone, -1))
+        index.remove(self._last.gone)
+        index.add(self._last.new)
 
     def values(
         self, connection: Connection, orders: Sequence[Row], market: Collection[str]
     ) -> dict[str, Floats]:
         index = self._current(connection)
-        return judged(*index.look_up(_columns([_values(order) for order in orders])), market)
+        return judged(*index.look_up(OrderColumns.of([_values(order) for order in orders])), market)
 
     def _current(self, connection: Connection) -> WindowIndex:
         """The index as the transaction sees the orders."""
         token = orders_token(connection)
         if token != self._token:
-            earlier, state = self._before
-            if token == earlier:  # what was written last has been rolled back
-                self._index.restore(state)
+            if (
+                self._last is not None and token == self._last.token
+            ):  # what was written last has been rolled back
+                self._index.remove(self._last.new)
+                self._index.add(self._last.gone)
             else:
                 self._index = _read(connection)
-            self._token = token
+            self._token, self._last = token, None
         return self._index
 
 
 def _read(connection: Connection) -> WindowIndex:
     """All stored orders."""
-    index, found = (
-        WindowIndex(),
-        driver(connection).execute(str(_selected().compile(dialect=connection.dialect))),
-    )
+    index = WindowIndex()
+    found = driver(connection).execute(str(_selected().compile(dialect=connection.dialect)))
     parts = list(_parts(found))
     if parts:
         index.add(together(parts))
@@ -95,17 +101,12 @@ def _read(connection: Connection) -> WindowIndex:
 
 def _parts(cursor: Any) -> Iterator[OrderColumns]:
     while rows := cursor.fetchmany(_BLOCK):
-        yield _columns(rows)
+        yield OrderColumns.of(rows)
 
 
 def _values(order: Row) -> tuple[Any, ...]:
     """As ``_selected`` gives it."""
     return (to_micros(order["created_at"]), *(order[name] for name in _COLUMNS))
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], sign: int = 1) -> OrderColumns:
-    times, *columns = zip(*rows, strict=True) if rows else [()] * (1 + len(_COLUMNS))
-    return OrderColumns.of(times, dict(zip(_COLUMNS, columns, strict=True)), sign)
 
 
 def _selected() -> Select[Any]:

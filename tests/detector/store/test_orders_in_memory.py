@@ -69,8 +69,6 @@ def test_what_is_held_is_what_the_database_says(
     """Late, repeated and corrected orders, a transaction rolled back, a second process that writes, many runs."""
     for module in (velocity, window_index):
         monkeypatch.setattr(module, "HOT_KEY_LIMIT", limit)
-    monkeypatch.setattr(window_index, "MOST_RECENT", 8)
-    monkeypatch.setattr(window_index, "FEW", 4)
     chance, windows = random.Random(7), OrdersInMemory()
     for step in range(60):
         told = [some_order(chance) for _ in range(chance.choice([1, 2, 3, 20]))]
