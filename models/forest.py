@@ -7,11 +7,11 @@ that adds to the rules.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 from models.calibration import Percentiles
 from models.errors import TrainingError
 from models.measures import ANOMALY_FEATURES, Measure
-from models.residuals import Columns, Floats, Groups, Residuals, chunks, row_count
+from models.residuals import Columns, Floats, Groups, Residuals, chunks, part, row_count
 from models.trees import Trees
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
-
-T = TypeVar("T", bound=np.generic)
 
 TREES = 100
 SUBSAMPLE = 256
@@ -37,9 +35,6 @@ SAMPLE = 100_000
 
 MIN_ROWS = 100
 """Clean rows below which there is no model: its percentiles would be coarser than a per cent."""
-
-_FEW = 4_096
-"""Rows up to which ``Trees`` are faster than scikit-learn, whose fixed cost per call is milliseconds."""
 
 _CHUNK = 32_768
 
@@ -110,7 +105,7 @@ class AnomalyModel:
         forest = IsolationForest(
             n_estimators=TREES, max_samples=min(SUBSAMPLE, len(sample)), random_state=seed
         ).fit(sample)
-        percentiles = Percentiles.fit(-forest.score_samples(sample))
+        percentiles = Percentiles.fit(Trees.of(forest).score(sample))
         return cls(residuals, forest, percentiles, rows)
 
     @property
@@ -134,7 +129,7 @@ class AnomalyModel:
             return self._judge(columns, groups)
         with ThreadPoolExecutor(max(nthread, 1)) as pool:
             rows = [slice(*bounds) for bounds in chunks(count, _CHUNK)]
-            blocks = pool.map(lambda part: self._judge(_part(columns, part), _part(groups, part)), rows)
+            blocks = pool.map(lambda at: self._judge(part(columns, at), part(groups, at)), rows)
             return np.concatenate(list(blocks))
 
     def _judge(self, columns: Columns, groups: Groups) -> Floats:
@@ -149,7 +144,7 @@ class AnomalyModel:
         replaced by its group's median; features that do not lower it are left out.
         """
         chosen = np.asarray(rows, dtype=np.int64)
-        residuals = self.residuals.transform(_part(columns, chosen), _part(groups, chosen))
+        residuals = self.residuals.transform(part(columns, chosen), part(groups, chosen))
         count, width = residuals.shape
         typical = np.repeat(residuals[:, None, :], width, axis=1)
         typical[:, np.arange(width), np.arange(width)] = 0.0
@@ -161,16 +156,8 @@ class AnomalyModel:
         ]
 
     def score(self, residuals: Floats) -> Floats:
-        """The forest's own score of residuals of shape (n, measures): 0–1, higher is stranger.
-
-        scikit-learn judges many rows, ``Trees`` a few, both float32-rounded values in the same arithmetic.
-        """
-        rounded = residuals.astype(np.float32)
-        if not len(rounded):
-            return np.empty(0)
-        if len(rounded) > _FEW:
-            return -np.asarray(self.forest.score_samples(rounded), dtype=np.float64)
-        return self._trees.score(rounded)
+        """The forest's own score of residuals of shape (n, measures): 0–1, higher is stranger."""
+        return self._trees.score(residuals.astype(np.float32))
 
     def digest(self) -> str:
         """SHA-256 of everything that decides a score, hex; a pickle's bytes also tell how it came about."""
@@ -200,10 +187,6 @@ def _tree_arrays(forest: IsolationForest) -> Iterator[NDArray[np.generic]]:
             tree.children_right,
             tree.n_node_samples,
         )
-
-
-def _part(arrays: Mapping[str, NDArray[T]], rows: slice | NDArray[np.int64]) -> dict[str, NDArray[T]]:
-    return {name: values[rows] for name, values in arrays.items()}
 
 
 def _sample(rows: NDArray[np.float32], size: int) -> NDArray[np.float32]:

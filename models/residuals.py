@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from models.measures import Measure
 
+T = TypeVar("T", bound=np.generic)
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Columns = Mapping[str, Floats]
@@ -131,29 +134,26 @@ class Residuals:
         missing = [key for key in self.keys if key not in groups]
         if missing:
             raise ValueError(f"group codes {missing} are not given; the model matches on {list(self.keys)}")
+        if count <= _CHUNK:
+            return self._block(columns, groups, count)
         result = np.empty((count, len(self.measures)))
         for start, stop in chunks(count, _CHUNK):
-            result[start:stop] = self._block(columns, groups, start, stop)
+            rows = slice(start, stop)
+            result[rows] = self._block(part(columns, rows), part(groups, rows), stop - start)
         return result
 
-    def _block(self, columns: Columns, groups: Groups, start: int, stop: int) -> Floats:
-        node = self._locate(groups, start, stop)
-        unknown = np.full(stop - start, np.nan)
-        names = [measure.name for measure in self.measures]
-        values = np.array([columns[name][start:stop] if name in columns else unknown for name in names])
-        values[self.heavy] = _log(values[self.heavy])
-        block = values.T - self.medians.take(node, axis=0)
-        block /= self.scales.take(node, axis=0)
-        np.maximum(block, self.bounds[0], out=block)
-        np.minimum(block, self.bounds[1], out=block)
-        block[np.isnan(block)] = 0.0
-        return np.asarray(block, dtype=np.float64)
+    def _block(self, columns: Columns, groups: Groups, count: int) -> Floats:
+        unknown = np.full(count, np.nan)
+        values = np.concatenate([columns.get(measure.name, unknown) for measure in self.measures])
+        values = values.reshape(len(self.measures), count)
+        node = self._locate(groups, count)
+        return _compare(values, self.heavy, node, self.medians, self.scales, self.bounds)
 
-    def _locate(self, groups: Groups, start: int, stop: int) -> Ints:
-        """The finest node of each row."""
-        node = np.zeros(stop - start, dtype=np.int64)
+    def _locate(self, groups: Groups, count: int) -> Ints:
+        """The finest node of each of ``count`` rows."""
+        node = np.zeros(count, dtype=np.int64)
         for key, branch, offset in zip(self.keys, self.branches, self.offsets, strict=True):
-            node = _descend(node, groups[key][start:stop], branch, offset)
+            _descend(node, groups[key], branch, offset)
         return node
 
 
@@ -186,27 +186,52 @@ def chunks(count: int, size: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + size, count)) for start in range(0, count, size))
 
 
+def part(arrays: Mapping[str, NDArray[T]], rows: slice | Ints) -> dict[str, NDArray[T]]:
+    """Some rows of each array."""
+    return {name: values[rows] for name, values in arrays.items()}
+
+
+@compiled
 def _log(values: Floats) -> Floats:
     return np.copysign(np.log1p(np.abs(values)), values)
+
+
+@compiled
+def _compare(
+    values: Floats, heavy: Ints, node: Ints, medians: Floats, scales: Floats, bounds: Floats
+) -> Floats:
+    """Residuals of ``values`` of shape (measures, rows), which are changed, transposed."""
+    for at in heavy:
+        values[at] = _log(values[at])
+    width, count = values.shape
+    result = np.empty((count, width))
+    for row in range(count):
+        for at in range(width):
+            residual = (values[at, row] - medians[node[row], at]) / scales[node[row], at]
+            inside = min(max(residual, bounds[0, at]), bounds[1, at])
+            result[row, at] = 0.0 if np.isnan(residual) else inside
+    return result
 
 
 def _scaled(values: Floats, measure: Measure) -> Floats:
     return _log(values) if measure.log else values
 
 
+@compiled
 def _known(codes: Ints) -> NDArray[np.bool_]:
     known: NDArray[np.bool_] = (codes & (_CODES - 1)) == codes
     return known
 
 
-def _descend(node: Ints, codes: Ints, branch: Ints, offset: int) -> Ints:
+@compiled
+def _descend(node: Ints, codes: Ints, branch: Ints, offset: int) -> None:
     """Move each row to its child on the next level where there is one. Node ids differ between levels, so
     a row that stopped on a coarser one matches nothing further down."""
-    if not len(branch):
-        return node
-    wanted = node * _CODES + codes
-    at = branch.searchsorted(wanted)
-    return np.where((branch.take(at, mode="clip") == wanted) & _known(codes), at + offset, node)
+    for row in range(len(node)):
+        wanted = node[row] * _CODES + codes[row]
+        at = np.searchsorted(branch, wanted)
+        if at < len(branch) and branch[at] == wanted and _known(codes[row]):
+            node[row] = at + offset
 
 
 def _grow(
@@ -230,7 +255,7 @@ def _grow(
         branches.append(found[kept])
         offsets.append(offset)
         slices.append((first[kept], (first + size)[kept]))
-        node = _descend(node, codes, branches[-1], offset)
+        _descend(node, codes, branches[-1], offset)
         offset += int(kept.sum())
     return tuple(branches), tuple(offsets), slices, order
 

@@ -53,7 +53,7 @@ def test_equals_the_pandas_oracle_on_new_rows() -> None:
         [the_slow_way(train, codes, m, new[m.name][at], rows[at]) for m in MEASURES] for at in range(48)
     ]
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
-    depths = {int((np.array(fitted.offsets) <= node).sum()) for node in fitted._locate(new_groups, 0, 48)}
+    depths = {int((np.array(fitted.offsets) <= node).sum()) for node in fitted._locate(new_groups, 48)}
     assert depths == {0, 1, 2, 3}, "the case must reach every level of the tree"
 
 
