@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import duckdb
 import numpy as np
@@ -25,6 +26,8 @@ TRAINING_SHARE = 0.7
 
 CLEAN_BELOW = 0.2
 """Orders at this suspicion or more are left out of what the forest learns as normal."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def comparable_groups(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
@@ -50,6 +53,7 @@ def comparable_groups(con: duckdb.DuckDBPyConnection) -> dict[str, Codes]:
     }
 
 
+@lru_cache(maxsize=10_000)
 def category_code(category: str | None) -> int:
     """Code of a category among the ``comparable_groups``: the same in every market, −1 unknown."""
     if category is None:
@@ -61,7 +65,7 @@ def category_code(category: str | None) -> int:
 
 def week_number(instant: datetime) -> int:
     """Code of the week among the ``comparable_groups``: whole weeks since 1970."""
-    return (instant - datetime(1970, 1, 1, tzinfo=UTC)).days // 7
+    return (instant - _EPOCH).days // 7
 
 
 def train(

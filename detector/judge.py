@@ -105,7 +105,7 @@ class Judge:
             "live": np.array([_live(order.get("channel")) for order in orders], dtype=np.int64),
             "week": np.array([week_number(order["created_at"]) for order in orders], dtype=np.int64),
         }
-        measured = {name: features.get(name, unknown) for name in self._model.features}
+        measured = {name: features[name] for name in self._model.features if name in features}
         return self._model.percentile(measured, groups)
 
 
@@ -122,13 +122,19 @@ def lookup_keys(
 
 def _first_lines(lines: Sequence[Row]) -> dict[int, Row]:
     """The line of each order's first product, by id."""
-    known = [line for line in lines if line.get("product_id") is not None]
-    return {line["o"]: line for line in sorted(known, key=lambda line: line["product_id"], reverse=True)}
+    first: dict[int, Row] = {}
+    for line in lines:
+        product, known = line.get("product_id"), first.get(line["o"])
+        if product is not None and (known is None or product < known["product_id"]):
+            first[line["o"]] = line
+    return first
 
 
 def _categories(count: int, lines: Sequence[Row]) -> list[int]:
-    first = _first_lines(lines)
-    return [category_code(first.get(o, {}).get("category")) for o in range(count)]
+    codes = [-1] * count
+    for o, line in _first_lines(lines).items():
+        codes[o] = category_code(line.get("category"))
+    return codes
 
 
 def _live(channel: str | None) -> int:

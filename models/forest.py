@@ -39,7 +39,7 @@ MIN_ROWS = 100
 _CHUNK = 32_768
 
 
-@dataclass(frozen=True, eq=False)  # without slots: ``_trees`` are kept in the instance's dictionary
+@dataclass(frozen=True, eq=False)  # without slots: what is made from it is kept in its dictionary
 class AnomalyModel:
     """A trained forest with what it needs to judge raw feature columns.
 
@@ -108,7 +108,7 @@ class AnomalyModel:
         percentiles = Percentiles.fit(Trees.of(forest).score(sample))
         return cls(residuals, forest, percentiles, rows)
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Names of the columns it looks at."""
         return tuple(measure.name for measure in self.residuals.measures)
@@ -173,7 +173,7 @@ class AnomalyModel:
         return Trees.of(self.forest)
 
     def __getstate__(self) -> dict[str, object]:
-        """Without ``_trees``, which are made anew when needed."""
+        """Without what is made anew when needed."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 

@@ -1,4 +1,4 @@
-"""Trees walked together against a walk down scikit-learn's own trees, node by node."""
+"""Trees as machine code against a walk down scikit-learn's own trees, node by node."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_rows_end_where_each_tree_leads_them(rows: int, features: int) -> None:
 
 def test_scores_are_scikit_learns_to_the_last_bit() -> None:
     forest = a_forest(trees=100)
-    rows = np.random.default_rng(6).normal(size=(700, 3)).astype(np.float32)
+    rows = np.random.default_rng(6).normal(size=(5000, 3)).astype(np.float32)
     np.testing.assert_array_equal(Trees.of(forest).score(rows), -forest.score_samples(rows))
 
 
