@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.anomaly import category_code, week_number
@@ -25,6 +25,7 @@ def test_an_order_is_looked_up_by_the_least_of_its_products(told: list[tuple[int
     assert [key["point_id"] for key in keys] == ["x", None, "y"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=8))
 def test_a_category_has_the_code_it_has_in_a_scan(category: str) -> None:
     row = duckdb.execute("SELECT (md5_number_lower(?) % 2147483648)::BIGINT", [category]).fetchone()
@@ -32,6 +33,7 @@ def test_a_category_has_the_code_it_has_in_a_scan(category: str) -> None:
     assert category_code(None) == -1
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)))
 def test_a_week_has_the_number_it_has_in_a_scan(instant: datetime) -> None:
     row = duckdb.execute("SELECT datediff('week', TIMESTAMP '1970-01-01', ?)", [instant]).fetchone()
