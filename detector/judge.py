@@ -15,7 +15,7 @@ from detector.anomaly import category_code, week_number
 from detector.policy.schema import Policy
 from detector.pseudonym import Veil
 from detector.recorded import SELLER_SIZE, recorded_features
-from detector.scoring import ALLOW, Reason, Scorer, Scores
+from detector.scoring import ALLOW, Reason, Scorer, Scores, stacked
 from detector.store import facts, snapshots
 from detector.store.known import Told, order_facts
 from detector.store.snapshot_values import values
@@ -78,9 +78,8 @@ class Judge:
         rings: list[str | None] = [None] * len(orders)
         if snapshot is not None and (scores.decision != ALLOW).any():
             rings = snapshots.ring_of_pairs(connection, snapshot, orders)
-        unknown = np.full(len(orders), np.nan)
         return Judged(
-            np.array([features.get(name, unknown) for name in self.recorded]).T,
+            stacked(features, self.recorded, len(orders)).T,
             scores,
             [self._reasons(scores, row, features) for row in range(len(orders))],
             [ring if said != ALLOW else None for ring, said in zip(rings, scores.decision, strict=True)],

@@ -13,7 +13,7 @@ from policy_builders import a_detection, a_rule
 
 from detector.contract import CLAUSES
 from detector.rulebook import load_rulebook
-from detector.scoring import ALLOW, HOLD, REVIEW, Scorer, Scores
+from detector.scoring import ALLOW, HOLD, REVIEW, ROWS_AT_ONCE, Scorer, Scores
 from features.neighbours import HIGHEST, LOWEST
 
 POLICY = load_rulebook(None)
@@ -191,10 +191,11 @@ def test_one_row_is_scored_as_among_many() -> None:
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    features, random = some_features(500), np.random.default_rng(6)
-    anomaly, mixed = random.random(500), random.permutation(500)
-    straight = SCORER.score(features, 500, anomaly)
-    turned = SCORER.score({name: v[mixed] for name, v in features.items()}, 500, anomaly[mixed])
+    orders, random = 2 * ROWS_AT_ONCE + 100, np.random.default_rng(6)
+    features, anomaly, mixed = some_features(orders), random.random(orders), random.permutation(orders)
+    straight = SCORER.score(features, orders, anomaly)
+    turned = SCORER.score({name: v[mixed] for name, v in features.items()}, orders, anomaly[mixed])
+    assert (turned.evidence.fired == straight.evidence.fired[mixed]).all()
     np.testing.assert_allclose(turned.score, straight.score[mixed], rtol=0, atol=1e-12)
     assert (turned.decision == straight.decision[mixed]).all()
 
