@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from detector.contract import CLAUSES
 from detector.policy.detection import Detection, Rule
-from detector.rule_machine import ABSTAINED, FIRED
 from features.compiled import compiled
 
 __all__ = ["Terms", "Voices", "fuse", "suspicion", "weigh"]
@@ -20,8 +19,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Hits = NDArray[np.int8]
 Counts = NDArray[np.int64]
-
-_CLAUSES = len(CLAUSES)
 
 
 class Voices(NamedTuple):
@@ -46,6 +43,7 @@ class Voices(NamedTuple):
 class Terms(NamedTuple):
     """The policy's numbers. ``gains`` are those of the neighbours' lifts."""
 
+    clauses: int
     soft_nats: float
     family_floor: float
     intercept: float
@@ -60,6 +58,7 @@ class Terms(NamedTuple):
     def of(cls, detection: Detection) -> Terms:
         fusion, bands = detection.fusion, detection.bands
         return cls(
+            len(CLAUSES),
             float(-np.log1p(-fusion.soft_cap)),
             fusion.family_floor,
             fusion.intercept,
@@ -79,7 +78,7 @@ def weigh(fired: Hits, voices: Voices, terms: Terms) -> tuple[Floats, Floats, Fl
     Parameters
     ----------
     fired
-        What each rule says of each order, C-contiguous, of shape (orders, rules).
+        What each rule says of each order, C-contiguous, of shape (orders, rules): 1 fired, 0 not, −1 abstained.
 
     Returns
     -------
@@ -87,14 +86,14 @@ def weigh(fired: Hits, voices: Voices, terms: Terms) -> tuple[Floats, Floats, Fl
         Clause scores of shape (clauses, orders), NaN where not judged; then, of each order, its evidence in nats,
         the part of it that is its own, whether a hard rule fired, and how many clauses corroborate each other.
     """
-    orders = len(fired)
-    scores, amount, own = np.full((_CLAUSES, orders), np.nan), np.zeros(orders), np.zeros(orders)
+    orders, clauses = len(fired), terms.clauses
+    scores, amount, own = np.full((clauses, orders), np.nan), np.zeros(orders), np.zeros(orders)
     hard, families = np.zeros(orders, dtype=np.bool_), np.zeros(orders, dtype=np.int64)
-    nats = np.empty((2, _CLAUSES))
-    judged, sure = np.empty(_CLAUSES, dtype=np.bool_), np.empty(_CLAUSES, dtype=np.bool_)
+    nats = np.empty((2, clauses))
+    judged, sure = np.empty(clauses, dtype=np.bool_), np.empty(clauses, dtype=np.bool_)
     for order in range(orders):
         _hear(fired[order], voices, nats, judged, sure)
-        for clause in range(_CLAUSES):
+        for clause in range(clauses):
             most = np.inf if sure[clause] else terms.soft_nats
             heard, alone = min(nats[0, clause], most), min(nats[1, clause], most)
             amount[order] += heard
@@ -113,10 +112,9 @@ def _hear(fired: Hits, voices: Voices, nats: Floats, judged: Flags, sure: Flags)
     judged[:] = False
     sure[:] = False
     for rule in range(len(fired)):
-        if fired[rule] != ABSTAINED:
-            judged[voices.clause[rule]] = True
-        if fired[rule] == FIRED:
-            clause = voices.clause[rule]
+        clause = voices.clause[rule]
+        judged[clause] |= fired[rule] >= 0
+        if fired[rule] > 0:
             nats[0, clause] += voices.nats[rule]
             nats[1, clause] += voices.own[rule]
             sure[clause] |= voices.hard[rule]

@@ -19,15 +19,12 @@ from numpy.typing import NDArray
 from detector.rules import Expression
 from features.compiled import compiled
 
-__all__ = ["ABSTAINED", "FIRED", "Program"]
+__all__ = ["Program"]
 
 Floats = NDArray[np.float64]
 Hits = NDArray[np.int8]
 Steps = list[tuple[int, float]]
 Places = Mapping[str, int]
-
-FIRED, ABSTAINED = 1, -1
-"""What a rule says of an order, 0 if neither; it abstains where its truth is unknown."""
 
 FEATURE, NUMBER, TELL = 0, 1, 2
 NEGATE, NOT, IS_NULL = 3, 4, 5
@@ -164,8 +161,8 @@ def _judge(codes: NDArray[np.int64], operands: Floats, columns: Floats, stack: F
 
 @compiled
 def _tell(truth: Floats, fired: Hits, rule: int) -> None:
-    for order in range(len(truth)):
-        fired[order, rule] = FIRED * (truth[order] == 1.0) + ABSTAINED * (truth[order] == 0.5)
+    for o in range(len(truth)):
+        fired[o, rule] = int(truth[o] == 1.0) - int(truth[o] == 0.5)
 
 
 @compiled
