@@ -112,7 +112,7 @@ def _value(node: ast.expr, places: Places) -> Steps:
             return [(FEATURE, float(places[name]))]
         case ast.UnaryOp(operand=operand):
             return _then(NEGATE, _value(operand, places))
-        case ast.BinOp(op=ast.Sub(), left=left, right=right):  # the very same number
+        case ast.BinOp(op=ast.Sub(), left=left, right=right):  # a − b is a + (−b) to the last bit
             return _then(ADD, _value(left, places), _then(NEGATE, _value(right, places)))
         case ast.BinOp(op=op, left=left, right=right):
             return _of_both(_ARITHMETIC[type(op)], left, right, places)
@@ -161,6 +161,7 @@ def _judge(codes: NDArray[np.int64], operands: Floats, columns: Floats, stack: F
 
 @compiled
 def _tell(truth: Floats, fired: Hits, rule: int) -> None:
+    """Without a branch: which way it would go is different from order to order."""
     for o in range(len(truth)):
         fired[o, rule] = int(truth[o] == 1.0) - int(truth[o] == 0.5)
 
