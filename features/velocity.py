@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.declare import Entity, Feature
 
 HOT_KEY_LIMIT = 1000
@@ -84,6 +85,7 @@ AGGREGATES: tuple[Aggregate, ...] = (
 )
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _NAMES = [aggregate.name for aggregate in AGGREGATES]
 _IS_COUNT = np.array([aggregate.function == "count" for aggregate in AGGREGATES])
@@ -107,11 +109,25 @@ def judged(seen: Floats, values: Floats, market: Collection[str]) -> dict[str, F
     dict of float64 arrays, shape (orders,)
         Aggregate name → values, NaN as the contract says.
     """
-    told = [sums in market for sums in _SUMS]
-    values = np.where(told & (seen == 0), 0.0, values)
-    values = np.where(seen <= HOT_KEY_LIMIT, values, np.nan)
-    values = np.where(_IS_COUNT, np.minimum(seen, HOT_KEY_LIMIT), values)
-    return dict(zip(_NAMES, values.T, strict=True))
+    told = np.array([sums in market for sums in _SUMS])
+    found = np.empty(seen.shape)
+    _judge(seen, values, told, _IS_COUNT, HOT_KEY_LIMIT, found)
+    return dict(zip(_NAMES, found.T, strict=True))
+
+
+@compiled
+def _judge(seen: Floats, values: Floats, told: Flags, is_count: Flags, limit: int, found: Floats) -> None:
+    for order in range(len(seen)):
+        for at in range(len(told)):
+            count = seen[order, at]
+            if np.isnan(count):
+                found[order, at] = np.nan
+            elif is_count[at]:
+                found[order, at] = min(count, limit)
+            elif count > limit:
+                found[order, at] = np.nan
+            else:
+                found[order, at] = 0.0 if told[at] and count == 0 else values[order, at]
 
 
 _NULL_MEANS: dict[Function, str] = {

@@ -7,10 +7,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from postgres import running_server
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from detector.store.database import connect, upgrade
+
+settings.register_profile("untimed", deadline=None)  # a first call may compile, and machines differ
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

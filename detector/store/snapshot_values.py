@@ -30,11 +30,13 @@ from sqlalchemy import (
 
 from detector.store.columns import METADATA
 from detector.store.prepared import Question, among, listed
-from detector.store.vectors import pack_rows, unpack_rows
+from detector.store.vectors import unpack_rows
+from features.compiled import compiled
 
 __all__ = ["MOST_GROUPS", "NO_KEY", "VALUES", "Group", "Groups", "forget_values", "values"]
 
 Floats = NDArray[np.float64]
+Digests = NDArray[np.uint64]
 Row = Mapping[str, Any]
 
 VALUES = Table(
@@ -45,6 +47,7 @@ VALUES = Table(
 )
 
 _DIGEST_BITS, _GROUP_BITS = 57, 5
+_UNUSED_BITS = np.uint64(64 - _DIGEST_BITS)
 MOST_GROUPS = 1 << _GROUP_BITS
 NO_KEY = -1
 """In place of the number of a key of which a part is null."""
@@ -77,14 +80,12 @@ class Groups:
         groups = tuple(groups)
         self.columns = tuple(dict.fromkeys(part for group in groups for part in group.key))
         self.names = tuple(name for group in groups for name in group.names)
-        self.widths = tuple(len(group.names) for group in groups)
-        self.unknown = [pack_rows(np.full((1, width), np.nan))[0] for width in self.widths]
-        self._first = np.array([[_first(generation, group.place)] for group in groups], dtype=np.int64)
+        self.widths = np.array([len(group.names) for group in groups], dtype=np.int64)
+        self._first = np.array([_first(generation, group.place) for group in groups], dtype=np.int64)
         self._weights = np.zeros((len(groups), len(self.columns)), dtype=np.uint64)
         for at, group in enumerate(groups):
             for part, weight in zip(group.key, _WEIGHTS, strict=False):
                 self._weights[at, self.columns.index(part)] = weight
-        self._needs = self._weights != 0
 
     def numbers(self, told: Sequence[str | None]) -> NDArray[np.int64]:
         """The numbers of keys, ``NO_KEY`` where a part is null.
@@ -99,16 +100,28 @@ class Groups:
         int64 array, shape (values of a column, groups)
         """
         digests = _digests(told).reshape(len(self.columns), -1)
-        mixed = (self._weights.dot(digests) >> _UNUSED_BITS).view(np.int64)
-        is_null = self._needs.dot(digests == 0)
-        return np.where(is_null, NO_KEY, self._first + mixed).T
+        numbers = np.empty((digests.shape[1], len(self._first)), dtype=np.int64)
+        _mix(digests, self._weights, self._first, numbers)
+        return numbers
 
 
-_UNUSED_BITS = np.uint64(64 - _DIGEST_BITS)
+@compiled
+def _mix(digests: Digests, weights: Digests, firsts: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
+    """Fill in the ``numbers`` of ``Groups.numbers``."""
+    for row in range(len(numbers)):
+        for group in range(len(firsts)):
+            mixed, is_null = np.uint64(0), False
+            for column in range(len(digests)):
+                if weights[group, column]:
+                    is_null |= digests[column, row] == 0
+                    mixed += weights[group, column] * digests[column, row]
+            numbers[row, group] = NO_KEY if is_null else firsts[group] + np.int64(mixed >> _UNUSED_BITS)
+
+
 _NULL = bytes(8)
 
 
-def _digests(values: Sequence[str | None]) -> NDArray[np.uint64]:
+def _digests(values: Sequence[str | None]) -> Digests:
     """64 bits of each value, 0 where it is null."""
     found = [_NULL if value is None else blake2b(value.encode(), digest_size=8).digest() for value in values]
     return np.frombuffer(b"".join(found), dtype="<u8")
@@ -137,9 +150,8 @@ def values(connection: Connection, groups: Groups, keys: Sequence[Row]) -> dict[
     wanted = sorted({*numbers} - {NO_KEY})
     [found] = _lookup(connection.dialect.name).ask(connection, [(listed(connection, wanted),)])
     data = dict(found)
-    unknown = groups.unknown * len(keys)
-    rows = [data.get(number, nothing) for number, nothing in zip(numbers, unknown, strict=True)]
-    return dict(zip(groups.names, unpack_rows(rows, groups.widths).T, strict=True))
+    parts = [data.get(number, b"") for number in numbers]
+    return dict(zip(groups.names, unpack_rows(parts, groups.widths).T, strict=True))
 
 
 @cache

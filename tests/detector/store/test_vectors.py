@@ -21,7 +21,7 @@ def test_rows_packed_in_parts_come_back_bit_by_bit(
     ends = np.cumsum(widths)
     packed = [pack_rows(part) for part in np.split(rows, ends[:-1], axis=1)]
     parts = [part for row in zip(*packed, strict=True) for part in row]
-    found = unpack_rows(parts, tuple(widths))
+    found = unpack_rows(parts, np.array(widths))
     assert found.dtype == np.float64
     assert np.array_equal(np.isnan(found), np.isnan(rows))
     known = ~np.isnan(rows)
