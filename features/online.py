@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from features.catalog import CATALOG
 from features.columns import Floats
+from features.order_steps import MONEY, STEPS, row_features
 from features.parcel_places import place_gaps
 from features.parcel_weights import line_grams, weighed, weight_ratios
 from features.parcels import PLACE, ParcelTables, assemble, order_kinds
 from features.points import consignment_points
-from features.promotion import STEPS, row_features
 from features.timing import parcel_times, timing_facts
 from features.trace import STATUS_KIND
 from features.tracking import SCANS_ONLY
@@ -93,15 +93,14 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
     return RowValues(found | parcel, points)
 
 
-_MONEY = ("total_minor", "platform_discount_minor")
-_OWN = (*STEPS, "registered", *_MONEY)
+_OWN = (*STEPS, "registered", *MONEY)
 
 
 def _own_facts(facts: OrderFacts) -> Floats:
     """What the orders say without their parcels: shape (own facts, orders)."""
     times = [[row.get(f"{step}_at") for row in facts.orders] for step in STEPS]
     seconds = [[at and to_seconds(at) for at in told] for told in (*times, facts.registered_at)]
-    money = [[row.get(name) for row in facts.orders] for name in _MONEY]
+    money = [[row.get(name) for row in facts.orders] for name in MONEY]
     return np.array([*seconds, *money], dtype=np.float64)  # None becomes NaN
 
 

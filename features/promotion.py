@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import duckdb
@@ -13,15 +12,15 @@ from features.declare import Entity, Feature, Kind
 from features.excess import add_surprise, add_surprise_apart
 from features.flash_sales import add_flash_sales
 from features.order_columns import column, store
+from features.order_steps import MONEY, STEPS, row_features
 from features.text import firsts
 
-__all__ = ["FEATURES", "compute", "row_features", "step_breach_hours", "steps_skipped", "subsidy_share"]
+__all__ = ["FEATURES", "compute"]
 
 F64 = npt.NDArray[np.float64]
 
 NEWCOMER_DAYS = 30
 """An account is a newcomer with its first order, while so young or after so long without one before."""
-STEPS = ("created", "paid", "shipped", "delivered", "completed", "refunded")
 _MIN_SALES = 5
 
 
@@ -189,60 +188,6 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
-def subsidy_share(total_minor: F64, platform_discount_minor: F64) -> F64:
-    """Platform discount over what buyer and platform paid together; NaN where unknown or zero.
-
-    >>> subsidy_share(np.array([300.0, 0.0]), np.array([100.0, 0.0]))
-    array([0.25,  nan])
-    """
-    both = total_minor + platform_discount_minor
-    share: F64 = np.divide(platform_discount_minor, both, out=np.full(both.shape, np.nan), where=both > 0)
-    return share
-
-
-def step_breach_hours(created: F64, paid: F64, shipped: F64, delivered: F64, completed: F64) -> F64:
-    """Hours by which the worst pair of steps is in the wrong order; 0 when right, NaN with fewer than two.
-
-    Times in seconds, NaN where the step has none. Payment may come at any time after the order (cash on
-    delivery), completion may precede the delivery scan.
-    """
-    pairs = (
-        (created, paid),
-        (created, shipped),
-        (shipped, delivered),
-        (shipped, completed),
-        (created, completed),
-    )
-    late = np.array([first - then for first, then in pairs]) / 3600.0
-    worst: F64 = np.maximum(np.fmax.reduce(late, axis=0), 0.0)  # fmax leaves out what is not known
-    return worst
-
-
-def steps_skipped(paid: F64, shipped: F64, delivered: F64, completed: F64) -> F64:
-    """Number of missing steps before delivery or completion (0 to 2); NaN where the order got to neither."""
-    arrived = ~np.isnan(delivered) | ~np.isnan(completed)
-    missing = np.isnan(shipped).astype(np.float64) + (np.isnan(paid) & ~np.isnan(completed))
-    return np.where(arrived, missing, np.nan)
-
-
-def row_features(facts: Mapping[str, F64]) -> dict[str, F64]:
-    """The features that need only the order's own columns; the same for a million orders and for one.
-
-    Parameters
-    ----------
-    facts
-        ``STEPS`` as seconds since the epoch, ``total_minor`` and ``platform_discount_minor``; float64
-        arrays of one length, NaN where null.
-    """
-    created, paid, shipped, delivered, completed, refunded = (facts[step] for step in STEPS)
-    return {
-        "subsidy_share": subsidy_share(facts["total_minor"], facts["platform_discount_minor"]),
-        "refund_hours_after_completion": (refunded - completed) / 3600.0,
-        "order_step_breach_hours": step_breach_hours(created, paid, shipped, delivered, completed),
-        "order_steps_skipped": steps_skipped(paid, shipped, delivered, completed),
-    }
-
-
 def usual_price(key: npt.NDArray[np.uint64], price: F64) -> F64:
     """Median price (the lower of two) of each line's key; NaN where the key has fewer than five lines.
 
@@ -336,9 +281,7 @@ def _add_subsidies(con: duckdb.DuckDBPyConnection) -> None:
 def _own_facts(con: duckdb.DuckDBPyConnection) -> dict[str, F64]:
     """``row_features`` of every order, in order of ``o``; a step that the market never reports is unknown."""
     times = ", ".join(f"coalesce(epoch_us({s}_at) / 1e6, 'NaN'::DOUBLE) AS {s}" for s in STEPS)
-    money = ", ".join(
-        f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in ("total_minor", "platform_discount_minor")
-    )
+    money = ", ".join(f"coalesce({m}, 'NaN'::DOUBLE) AS {m}" for m in MONEY)
     rows = con.execute(f"SELECT {times}, {money} FROM orders ORDER BY o").fetchnumpy()
     facts = {name: np.asarray(values, dtype=np.float64) for name, values in rows.items()}
     found = row_features(facts)

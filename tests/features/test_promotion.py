@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features import promotion
-from features.promotion import step_breach_hours, steps_skipped, subsidy_share, usual_price
+from features.promotion import usual_price
 
 NAN = float("nan")
-HOUR = 3600.0
 
 
 def subsidised(share: float = 0.3) -> Row:
@@ -47,48 +46,6 @@ def buyers_of(orders: list[Row], newcomers: set[str]) -> list[Row]:
         {"buyer_id": buyer, "registered_at": at(days=-1 if buyer in newcomers else -365)}
         for buyer in sorted({row["buyer_id"] for row in orders})
     ]
-
-
-# --------------------------------------------------------------------------------------------- row functions
-
-
-def test_subsidy_share_of_what_both_paid() -> None:
-    found = subsidy_share(np.array([900.0, 0.0, NAN, 0.0]), np.array([100.0, 50.0, 1.0, 0.0]))
-    assert found[:2].tolist() == [0.1, 1.0]
-    assert np.isnan(found[2:]).all()
-
-
-@pytest.mark.parametrize(
-    ("times", "hours"),
-    [
-        ((0, 1, 2, 3, 4), 0),
-        ((0, NAN, NAN, NAN, NAN), None),
-        ((0, 3, 2, 3, 3), 0),  # cash on delivery: paid late is in order
-        ((0, 1, 5, 2, 6), 3),
-        ((0, 1, 5, NAN, 2), 3),
-        ((4, 1, 5, 6, 7), 3),
-        ((0, 1, 2, 6, 4), 0),  # the buyer may confirm before the carrier's last scan
-    ],
-)
-def test_the_worst_pair_of_steps_counts(times: tuple[float, ...], hours: float | None) -> None:
-    found = step_breach_hours(*(np.array([time * HOUR]) for time in times))[0]
-    assert np.isnan(found) if hours is None else found == pytest.approx(hours)
-
-
-def test_missing_steps_before_arrival_are_counted() -> None:
-    paid, shipped, delivered, completed = np.array(
-        [[1, 2, 3, 4], [1, NAN, 3, NAN], [NAN, NAN, NAN, 4], [NAN, NAN, NAN, NAN], [NAN, 2, 3, NAN]]
-    ).T
-    found = steps_skipped(paid, shipped, delivered, completed)
-    assert found[[0, 1, 2, 4]].tolist() == [0, 1, 2, 0]
-    assert np.isnan(found[3])
-
-
-def test_row_features_are_those_declared_as_such() -> None:
-    names = (*promotion.STEPS, "total_minor", "platform_discount_minor")
-    found = promotion.row_features({name: np.array([NAN]) for name in names})
-    assert set(found) == {feature.name for feature in promotion.FEATURES if feature.kind == "row"}
-    assert all(np.isnan(values).all() for values in found.values())
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=40))
