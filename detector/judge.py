@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from detector.policy.schema import Policy
 from detector.pseudonym import Veil
 from detector.recorded import SELLER_SIZE, recorded_features
 from detector.scoring import ALLOW, Reason, Scorer, Scores, stacked
-from detector.store import facts, snapshots
+from detector.store import snapshots
 from detector.store.known import Told, order_facts
 from detector.store.snapshot_values import values
 from detector.store.windows import Windows
@@ -61,14 +61,19 @@ class Judge:
         self._explain_from = policy.detection.fusion.explain_from
 
     def judge(
-        self, connection: Connection, orders: Sequence[Row], now: datetime, told: Sequence[Told]
+        self,
+        connection: Connection,
+        orders: Sequence[Row],
+        now: datetime,
+        told: Sequence[Told],
+        market: Collection[str],
     ) -> Judged:
         """Judge orders (stored rows, which need not be stored) on what is known ``now`` and ``told`` with each.
 
-        Windows look back from each order's own time; the snapshot is the last one published.
+        Windows look back from each order's own time; the snapshot is the last one published. ``market`` is what
+        ``facts.reported`` says.
         """
         known = order_facts(connection, orders, self._veil, told)
-        market = facts.reported(connection)
         rows = row_values(known, now, market)
         snapshot = snapshots.current(connection)
         keys = lookup_keys(orders, known.lines, rows.points)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from detector.judge import Judge
 from detector.policy.schema import Policy
 from detector.pseudonym import Veil
 from detector.scoring import Reason
-from detector.store import decisions, snapshots
+from detector.store import decisions, facts, snapshots
 from detector.store.database import begun_at_once, writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
@@ -156,8 +156,11 @@ class Service:
         fresh = _first_of_each_claim(requests, answered)
         tellings = [self._keeper.telling(request.order) for request in fresh]
         kept = [request.store for request in fresh]
-        self._keeper.put_orders(connection, [one for one, keep in zip(tellings, kept, strict=True) if keep])
-        made = self._judged(connection, tellings, kept, now)
+        market = facts.reported(connection)
+        self._keeper.put_orders(
+            connection, [one for one, keep in zip(tellings, kept, strict=True) if keep], market
+        )
+        made = self._judged(connection, tellings, kept, now, market)
         given = {r.idempotency: d for r, d in zip(fresh, made, strict=True) if r.idempotency is not None}
         remember(connection, {claim: one.decision_id for claim, one in given.items()})
         for claim, decision_id in answered.items():
@@ -189,14 +192,15 @@ class Service:
     def _added(
         self, connection: Connection, table: str, rows: Sequence[Row], now: datetime
     ) -> list[RowResult]:
+        market = facts.reported(connection)
         if table == "orders":
-            self._keeper.put_orders(connection, [self._keeper.telling(row) for row in rows])
+            self._keeper.put_orders(connection, [self._keeper.telling(row) for row in rows], market)
         else:
-            self._keeper.put(connection, table, self._keeper.veiled(table, rows))
+            self._keeper.put(connection, table, self._keeper.veiled(table, rows), market)
         about = touched(connection, table, rows)
         stored = stored_orders(connection, {order_id for order_id in about if order_id is not None})
         again = [Telling(order) for order in stored.values()]
-        made = self._judged(connection, again, [True] * len(again), now)
+        made = self._judged(connection, again, [True] * len(again), now, market)
         by_order = {one.order_id: (one.decision_id,) for one in made}
         key = INPUT_TABLES[table].key
         return [
@@ -236,13 +240,18 @@ class Service:
             return work(connection)
 
     def _judged(
-        self, connection: Connection, tellings: Sequence[Telling], kept: Sequence[bool], now: datetime
+        self,
+        connection: Connection,
+        tellings: Sequence[Telling],
+        kept: Sequence[bool],
+        now: datetime,
+        market: Collection[str],
     ) -> list[Decision]:
         """Judge orders on what is stored by now and what was told with each; store the decisions to be ``kept``."""
         if not tellings:
             return []
         orders = [one.order for one in tellings]
-        judged = self._judge.judge(connection, orders, now, [one.told for one in tellings])
+        judged = self._judge.judge(connection, orders, now, [one.told for one in tellings], market)
         self.snapshot_in_use = judged.snapshot
         made = decided(orders, judged, self._versions(judged.snapshot, now), now)
         rows = [position for position, keep in enumerate(kept) if keep]

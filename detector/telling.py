@@ -56,27 +56,28 @@ class Keeper:
         """Rows of a table as they are stored."""
         return [facts.veiled(self._veil, table, row) for row in rows]
 
-    def put_orders(self, connection: Connection, tellings: Sequence[Telling]) -> None:
-        """Keep orders and what belongs to them; of items, those of the last telling are the order's."""
-        self.put(connection, "orders", [one.order for one in tellings])
+    def put_orders(self, connection: Connection, tellings: Sequence[Telling], market: set[str]) -> None:
+        """Keep orders and what belongs to them; of items, those of the last telling are the order's. See ``put``."""
+        self.put(connection, "orders", [one.order for one in tellings], market)
         items = {one.order["order_id"]: one.told.items for one in tellings if one.told.items is not None}
         facts.forget_items(connection, items)
-        self.put(connection, "order_items", [row for rows in items.values() for row in rows])
-        self.put(connection, "shipments", [row for one in tellings for row in one.told.shipments])
-        self.put(connection, "tracking_events", [row for one in tellings for row in one.told.events])
-        self.put(connection, "reviews", [row for one in tellings for row in one.reviews])
+        self.put(connection, "order_items", [row for rows in items.values() for row in rows], market)
+        self.put(connection, "shipments", [row for one in tellings for row in one.told.shipments], market)
+        self.put(connection, "tracking_events", [row for one in tellings for row in one.told.events], market)
+        self.put(connection, "reviews", [row for one in tellings for row in one.reviews], market)
 
-    def put(self, connection: Connection, table: str, rows: Sequence[Row]) -> None:
-        """Keep veiled rows, and that the market tells of such."""
+    def put(self, connection: Connection, table: str, rows: Sequence[Row], market: set[str]) -> None:
+        """Keep veiled rows, and that the market tells of such: ``market`` is ``facts.reported`` and stays so."""
         if not rows:
             return
         if table == "orders":
             self._windows.put(connection, rows)
         else:
             facts.put(connection, table, rows)
-        told = {name for name, column in _REPORTS[table] if any(row[column] is not None for row in rows)}
-        if told:
-            facts.report(connection, told - facts.reported(connection))
+        new = [(name, column) for name, column in _REPORTS[table] if name not in market]
+        told = {name for name, column in new if any(row[column] is not None for row in rows)}
+        facts.report(connection, told)
+        market |= told
 
 
 def touched(connection: Connection, table: str, rows: Sequence[Row]) -> list[str | None]:

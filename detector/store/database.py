@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from detector.errors import TrueTradeError
+from detector.store.prepared import failed
 
 __all__ = [
     "DEFAULT_URL",
@@ -136,7 +137,11 @@ def _sqlite(url: URL, **options: Any) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
         reads_only = connection.get_execution_options().get("reads_only", False)
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+        text = "BEGIN" if reads_only else "BEGIN IMMEDIATE"
+        try:  # by the driver: through SQLAlchemy it would take as long as an order's queries
+            connection.connection.driver_connection.execute(text)
+        except sqlite3.Error as error:
+            raise failed(connection, text, error) from error
 
     return engine
 

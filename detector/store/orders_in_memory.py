@@ -48,6 +48,8 @@ class OrdersInMemory:
         self._token = _NEVER_READ
         self._index = WindowIndex()
         self._last: _Write | None = None
+        self._seen: object = None
+        """The transaction that the index was last compared with: in it nobody else writes."""
 
     def is_ready(self, connection: Connection) -> bool:
         return orders_token(connection) in (self._token, self._last and self._last.token)
@@ -65,7 +67,8 @@ class OrdersInMemory:
             self._token, OrderColumns.of(gone), OrderColumns.of([_values(order) for order in told.values()])
         )
         self._token = orders_token(connection)
-        index.remove(self._last.gone)
+        if gone:
+            index.remove(self._last.gone)
         index.add(self._last.new)
 
     def values(
@@ -76,6 +79,9 @@ class OrdersInMemory:
 
     def _current(self, connection: Connection) -> WindowIndex:
         """The index as the transaction sees the orders."""
+        transaction = connection.get_transaction()
+        if transaction is not None and transaction is self._seen:
+            return self._index
         token = orders_token(connection)
         if token != self._token:
             if (
@@ -86,6 +92,7 @@ class OrdersInMemory:
             else:
                 self._index = _read(connection)
             self._token, self._last = token, None
+        self._seen = connection.get_transaction()
         return self._index
 
 

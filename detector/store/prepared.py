@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from detector.store.columns import json_text
 
-__all__ = ["Prepared", "Question", "among", "driver", "listed"]
+__all__ = ["Prepared", "Question", "among", "driver", "failed", "listed"]
 
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": SQLiteDialect_pysqlite(json_serializer=json_text),
@@ -43,7 +43,7 @@ def driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _failed(connection: Connection, statement: str, error: Exception) -> Exception:
+def failed(connection: Connection, statement: str, error: Exception) -> Exception:
     """The driver's error as SQLAlchemy would have raised it; another stays as it is."""
     dbapi: Any = connection.dialect.dbapi
     if not isinstance(error, dbapi.Error):
@@ -73,7 +73,7 @@ class Prepared:
             try:
                 driver(connection).cursor().executemany(self._text, rows)
             except Exception as error:
-                raise _failed(connection, self._text, error) from error
+                raise failed(connection, self._text, error) from error
 
     def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         columns = [
@@ -113,7 +113,7 @@ class Question:
                 execute, text = own.execute, self._text
                 found = [execute(text, key).fetchall() for key in keys]
         except Exception as error:
-            raise _failed(connection, self._text, error) from error
+            raise failed(connection, self._text, error) from error
         return [[self._row(row) for row in rows] for rows in found] if self._read else found
 
     def _row(self, row: Sequence[Any]) -> tuple[Any, ...]:
