@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Self, TypeVar
 
@@ -99,6 +99,8 @@ class Service:
         with self._writer.begin() as connection:
             self._feature_set = decisions.feature_set(connection, self._judge.recorded)
             self._windows.prepare(connection)
+            # machine code is loaded, or made, before somebody waits for it
+            self._judge.judge(connection, [], datetime.now(UTC), [], facts.reported(connection))
 
     def __enter__(self) -> Self:
         return self
