@@ -89,7 +89,8 @@ class WindowIndex:
 
     def add(self, columns: OrderColumns) -> None:
         """Tell of more orders."""
-        columns = columns.taken(columns.times.argsort())  # so that lists grow at their ends
+        if len(columns.times) > 1:
+            columns = columns.taken(columns.times.argsort())  # so that lists grow at their ends
         done = int(self._held.used[_ROWS])
         end = done + len(columns.times)
         while end > len(self._held.times):

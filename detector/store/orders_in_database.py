@@ -117,7 +117,7 @@ class OrdersInDatabase:
         seen = {key: list(_seen(connection, key, orders, times)) for key in _COLUMNS}
         answers = [_numbers(connection, reading, orders, seen[reading.key]) for reading in _READINGS]
         told = [list(chain.from_iterable(row)) for row in zip(*answers, strict=True)]
-        table = np.array(told, dtype=np.float64)  # None has become NaN
+        table = np.array(told, dtype=np.float64).reshape(-1, 2 * len(AGGREGATES))  # None has become NaN
         return judged(table[:, ::2][:, _IN_TURN], table[:, 1::2][:, _IN_TURN], market)
 
 

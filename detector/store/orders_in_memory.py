@@ -37,7 +37,7 @@ class _Write(NamedTuple):
     """The last write: the token before it, the orders that it replaced, and those that it told."""
 
     token: int
-    gone: OrderColumns
+    gone: OrderColumns | None
     new: OrderColumns
 
 
@@ -63,13 +63,15 @@ class OrdersInMemory:
         stored = _stored().ask(connection, [(order_id,) for order_id in told])
         put(connection, "orders", orders)
         gone = [row for rows in stored for row in rows]
-        self._last = _Write(
-            self._token, OrderColumns.of(gone), OrderColumns.of([_values(order) for order in told.values()])
+        self._last = last = _Write(
+            self._token,
+            OrderColumns.of(gone) if gone else None,
+            OrderColumns.of([_values(order) for order in told.values()]),
         )
         self._token = orders_token(connection)
-        if gone:
-            index.remove(self._last.gone)
-        index.add(self._last.new)
+        if last.gone is not None:
+            index.remove(last.gone)
+        index.add(last.new)
 
     def values(
         self, connection: Connection, orders: Sequence[Row], market: Collection[str]
@@ -88,7 +90,8 @@ class OrdersInMemory:
                 self._last is not None and token == self._last.token
             ):  # what was written last has been rolled back
                 self._index.remove(self._last.new)
-                self._index.add(self._last.gone)
+                if self._last.gone is not None:
+                    self._index.add(self._last.gone)
             else:
                 self._index = _read(connection)
             self._token, self._last = token, None
