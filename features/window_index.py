@@ -118,11 +118,11 @@ class WindowIndex:
 
     def _double(self, *names: str) -> None:
         """Twice the room in arrays; what is new there is not touched before it is used."""
-        arrays = {name: getattr(self._held, name) for name in names}
-        more = {name: np.empty((max(len(a), 1024), *a.shape[1:]), a.dtype) for name, a in arrays.items()}
-        self._held = self._held._replace(
-            **{name: np.concatenate([array, more[name]]) for name, array in arrays.items()}
-        )
+        for name in names:
+            held = getattr(self._held, name)
+            more = np.empty((max(2 * len(held), 1024), *held.shape[1:]), held.dtype)
+            more[: len(held)] = held
+            self._held = self._held._replace(**{name: more})
 
     def _make_room(self) -> None:
         """Twice the room where it is short: for places, or for keys, which then have to be found elsewhere."""
