@@ -2,9 +2,9 @@
 
 A commit waits for the disk. Single orders that come meanwhile are scored together, in one pass and one
 transaction, so the wait is shared; each is answered after the commit only. That also keeps the writers of
-one process from contending for the database. Whatever waits (for a lock, the disk, a database elsewhere) waits
-on a thread of its own; what only computes stays on the loop's, for Python computes on one thread at a time and
-hands it over slowly.
+one process from contending for the database. A group is scored and committed on the loop's thread, for Python
+computes on one thread at a time and hands it over slowly; the lock of a database, and a database elsewhere, are
+waited for on a thread of their own.
 """
 
 from __future__ import annotations
