@@ -102,9 +102,9 @@ class WindowIndex:
                 self._make_room()
         self._held.used[_ROWS] = end
 
-    def remove(self, columns: OrderColumns) -> None:
-        """Take orders back that were told with just these columns."""
-        _withdraw(self._held, _KEYS, *columns)
+    def remove(self, columns: OrderColumns) -> bool:
+        """Take orders back that were told with just these columns; False where one was not, and the index is spoilt."""
+        return _withdraw(self._held, _KEYS, *columns)
 
     def look_up(self, orders: OrderColumns) -> tuple[Floats, Floats]:
         """Orders seen and value of each of ``velocity.AGGREGATES``, shape (orders, aggregates).
@@ -246,20 +246,25 @@ def _move(held: _Held, number: int) -> None:
 
 
 @compiled
-def _withdraw(held: _Held, readings: Ints, times: Ints, codes: Ints, amounts: Floats) -> None:
-    """Take an equal row out of each list that these orders are in."""
+def _withdraw(held: _Held, readings: Ints, times: Ints, codes: Ints, amounts: Floats) -> bool:
+    """Take an equal row out of each list that these orders are in; False as soon as there is none."""
     for order in range(len(times)):
         for reading in range(len(readings)):
             key = _key(codes, order, reading, readings[reading])
             if key:
                 number = held.table[_at(held, key)] - 1
-                begin, length = held.lists[number, _BEGIN], held.lists[number, _LENGTH]
-                place = begin + _before(held, number, times[order])
-                while not _equal(held, held.places[place], codes[order], amounts[order]):
+                if number < 0:
+                    return False
+                end = held.lists[number, _BEGIN] + held.lists[number, _LENGTH]
+                place = held.lists[number, _BEGIN] + _before(held, number, times[order])
+                while place < end and not _equal(held, held.places[place], codes[order], amounts[order]):
                     place += 1
-                for later in range(place, begin + length - 1):
+                if place == end:
+                    return False
+                for later in range(place, end - 1):
                     held.places[later] = held.places[later + 1]
-                held.lists[number, _LENGTH] = length - 1
+                held.lists[number, _LENGTH] -= 1
+    return True
 
 
 @compiled

@@ -69,9 +69,10 @@ class OrdersInMemory:
             OrderColumns.of([_values(order) for order in told.values()]),
         )
         self._token = orders_token(connection)
-        if last.gone is not None:
-            index.remove(last.gone)
-        index.add(last.new)
+        if last.gone is None or index.remove(last.gone):
+            index.add(last.new)
+        else:
+            self._index = _read(connection)
 
     def values(
         self, connection: Connection, orders: Sequence[Row], market: Collection[str]
@@ -86,12 +87,10 @@ class OrdersInMemory:
             return self._index
         token = orders_token(connection)
         if token != self._token:
-            if (
-                self._last is not None and token == self._last.token
-            ):  # what was written last has been rolled back
-                self._index.remove(self._last.new)
-                if self._last.gone is not None:
-                    self._index.add(self._last.gone)
+            last = self._last  # which may have been rolled back
+            if last is not None and token == last.token and self._index.remove(last.new):
+                if last.gone is not None:
+                    self._index.add(last.gone)
             else:
                 self._index = _read(connection)
             self._token, self._last = token, None

@@ -16,9 +16,11 @@ from velocity_oracle import values_of
 from detector.pseudonym import Veil
 from detector.store.database import writer
 from detector.store.facts import FACTS, orders_written, put, veiled
-from detector.store.orders_in_memory import OrdersInMemory
+from detector.store.orders_in_memory import OrdersInMemory, _values
 from features import velocity, window_index
 from features.velocity import AGGREGATES
+from features.window_columns import OrderColumns
+from features.window_index import WindowIndex
 
 # only a file has one writer at a time
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -104,6 +106,16 @@ def test_orders_of_another_process_are_noticed_where_only_one_was_removed(store:
     with store.begin() as connection:
         found = windows.values(connection, [stored(3, created_at=at(minutes=1))], MARKET)
     assert found["buyer_orders_1h"].tolist() == [1]
+
+
+def test_what_is_held_is_read_again_where_a_corrected_order_is_not_in_it(store: Engine) -> None:
+    windows = OrdersInMemory()
+    tell(store, windows, [stored(1), stored(2, device_id="d1")])
+    for spoilt in ([], [stored(1)]):
+        windows._index = WindowIndex()
+        windows._index.add(OrderColumns.of([_values(order) for order in spoilt]))
+        tell(store, windows, [stored(2, device_id=f"d{len(spoilt)}")])
+        assert_as_stored(store, windows, [stored(3, created_at=at(minutes=1))], 1000)
 
 
 def test_two_writers_that_take_turns_see_each_other_s_orders(store: Engine) -> None:
