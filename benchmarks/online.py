@@ -73,9 +73,8 @@ def main(
         if not (place / "store.db").exists():
             prepare(place, orders, environment)
         contents = order_contents(place / "market" / "market")
-        uvloop.run(
-            compare(contents, place, environment, seconds)
-        )  # the load should leave the processor to the server
+        # a light client: the load should leave the processor to the server
+        uvloop.run(compare(contents, place, environment, seconds))
         where_time_goes(contents, place)
 
 

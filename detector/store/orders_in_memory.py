@@ -62,11 +62,13 @@ class OrdersInMemory:
         told = {order["order_id"]: order for order in orders}
         stored = _stored().ask(connection, [(order_id,) for order_id in told])
         put(connection, "orders", orders)
-        gone = [row for rows in stored for row in rows]
+        latest = [_values(order) for order in told.values()]
+        changed = [(old, new) for old, new in zip(stored, latest, strict=True) if old != [new]]
+        gone = [row for old, _ in changed for row in old]
         self._last = last = _Write(
             self._token,
             OrderColumns.of(gone) if gone else None,
-            OrderColumns.of([_values(order) for order in told.values()]),
+            OrderColumns.of([new for _, new in changed]),
         )
         self._token = orders_token(connection)
         if last.gone is None or index.remove(last.gone):
