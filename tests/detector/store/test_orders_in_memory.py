@@ -108,6 +108,14 @@ def test_orders_of_another_process_are_noticed_where_only_one_was_removed(store:
     assert found["buyer_orders_1h"].tolist() == [1]
 
 
+def test_an_order_told_again_as_it_was_takes_no_room(store: Engine) -> None:
+    windows = OrdersInMemory()
+    tell(store, windows, [stored(1), stored(2)])
+    used = windows._index._held.used.tolist()
+    tell(store, windows, [stored(2), stored(1)])
+    assert windows._index._held.used.tolist() == used
+
+
 def test_what_is_held_is_read_again_where_a_corrected_order_is_not_in_it(store: Engine) -> None:
     windows = OrdersInMemory()
     tell(store, windows, [stored(1), stored(2, device_id="d1")])
