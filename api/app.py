@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -82,7 +82,12 @@ def create_app(settings: Settings) -> FastAPI:
         description="Finds fake transactions on a marketplace and acts on them fairly.",
         lifespan=lifespan,
         middleware=[Middleware(Observed)],
-        telemetry={"auto_configure": True, "metrics": False, "logs": False},  # its logs quote what was sent
+        telemetry={
+            "auto_configure": True,
+            "tracing": any(distributions(name="opentelemetry-sdk")),  # else each request looks for it
+            "metrics": False,
+            "logs": False,  # they quote what was sent
+        },
         redirect_slashes=False,
         docs_url=None,  # Swagger UI would load its scripts from elsewhere
         redoc_url=None,

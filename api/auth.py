@@ -58,10 +58,19 @@ class KeyRing:
             self._not_too_often(key_id)
             known = await run_sync(self._check, digest, token, key_id, limiter=self._one_by_one)
         elif self._clock() - known.looked_up >= RECHECK_SECONDS:
-            known = await run_sync(self._look_again, digest, known)
+            known = await self._rechecked(digest, known)
         if known is None or not known.key.works_at(datetime.now(UTC)):
             raise NotAuthenticated("the key is unknown, expired or revoked")
         return Principal(f"key:{key_id}", known.key.name, known.key.role)
+
+    async def _rechecked(self, digest: bytes, known: _Verified) -> _Verified | None:
+        """Looked up again, for one caller: who comes meanwhile need not look as well."""
+        before, known.looked_up = known.looked_up, self._clock()
+        try:
+            return await run_sync(self._look_again, digest, known)
+        except BaseException:
+            known.looked_up = before
+            raise
 
     def _check(self, digest: bytes, token: str, key_id: str) -> _Verified | None:
         looked_up = self._clock()

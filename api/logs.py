@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import structlog
 from pydantic_core import to_json
@@ -21,7 +22,7 @@ def set_up_logs() -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(_json)],
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Lines(sys.stdout.buffer))),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
@@ -36,6 +37,26 @@ def set_up_logs() -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for chatty in ("alembic", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class _Lines:
+    """A file of which the event loop flushes once what its turn has written: that takes as long as to make a line."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write, self._file, self._is_due = file.write, file, False
+
+    def flush(self) -> None:
+        if self._is_due:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self._flushed)
+            self._is_due = True
+        except RuntimeError:  # on a thread without a loop
+            self._file.flush()
+
+    def _flushed(self) -> None:
+        self._is_due = False
+        self._file.flush()
 
 
 def _json(event: Any, default: Callable[[Any], Any]) -> bytes:

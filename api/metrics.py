@@ -6,6 +6,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import multiprocess as several
@@ -74,14 +75,17 @@ def count_decisions(decisions: Sequence[Decision], snapshot: Snapshot | None) ->
     if not decisions:
         return
     for said, count in _counts(one.decision for one in decisions).items():
-        DECISIONS.labels(said).inc(count)
+        _decided(said).inc(count)
     for code, count in _counts(reason.code for one in decisions for reason in one.reasons).items():
-        RULES.labels(code).inc(count)
+        _fired(code).inc(count)
     for one in decisions:
         _LATEST_SCORES.add(one.score)
     age = decisions[-1].versions.snapshot_age_seconds
     SNAPSHOT_AGE.set(math.nan if age is None else age)
     DRIFT.set(_LATEST_SCORES.drift(snapshot))
+
+
+_decided, _fired = cache(DECISIONS.labels), cache(RULES.labels)  # which look at every label, each time
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:

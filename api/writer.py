@@ -46,7 +46,8 @@ class Writer:
     async def run(self, work: Callable[[Service, datetime], T]) -> T:
         """``work(service, now)`` on the writing thread; ``now`` is when it begins."""
         async with self._turn:
-            return await self._waited(lambda: work(self._service, datetime.now(UTC)))
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, lambda: work(self._service, datetime.now(UTC)))
 
     async def score(self, request: ScoreRequest) -> Decision:
         """Score one order together with those that wait. Raises ServiceBusy, and what the service raises."""
@@ -59,19 +60,20 @@ class Writer:
 
     async def work(self) -> None:
         """Score what waits, group by group, until cancelled."""
+        waiting = QUEUE.labels("score")
         while True:
             group = [await self._queue.get()]
             await self._gathered()
             while len(group) < MAX_GROUP and not self._queue.empty():
                 group.append(self._queue.get_nowait())
-            QUEUE.labels("score").set(len(group) + self._queue.qsize())
+            waiting.set(len(group) + self._queue.qsize())
             outcomes = await self._outcomes([request for request, _ in group])
             count_decisions(
                 [one for one in outcomes if isinstance(one, Decision)], self._service.snapshot_in_use
             )
             for (_, answer), outcome in zip(group, outcomes, strict=True):
                 _give(answer, outcome)
-            QUEUE.labels("score").set(self._queue.qsize())
+            waiting.set(self._queue.qsize())
 
     async def _gathered(self) -> None:
         """Let those requests arrive that are being read: one pass for all is cheaper."""
@@ -82,33 +84,22 @@ class Writer:
                 await asyncio.sleep(0)
 
     async def _outcomes(self, requests: Sequence[ScoreRequest]) -> _Outcomes:
-        """A decision or an error for each; where the group fails as a whole, each is tried alone."""
-        if self._service.is_near:
-            try:
-                return await self._together(requests)
-            except Exception as error:
-                if len(requests) == 1:
-                    return [error]
-        return await self.run(partial(_waited_outcomes, requests))
+        """A decision or an error for each; where the group fails as a whole, each is tried alone.
 
-    async def _together(self, requests: Sequence[ScoreRequest]) -> Sequence[Decision]:
-        """Scored and committed on the loop's thread; the other one waits for the lock if there is a wait.
-
-        To hand Python's lock to a thread and back takes longer than a commit.
+        Where nothing has to be waited for it is done on the loop's thread: to hand Python's lock to another and
+        back takes longer than a commit.
         """
-        async with self._turn:
-            connection = self._service.begin_at_once()
-            if connection is None:
-                connection = await self._waited(self._service.begin)
-            try:
-                decisions = self._service.scored(connection, requests, datetime.now(UTC))
-                connection.commit()
-            finally:
-                connection.close()
-        return decisions
-
-    async def _waited(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        if self._service.is_near:
+            async with self._turn:
+                try:
+                    decisions = self._service.score_at_once(requests, datetime.now(UTC))
+                except Exception as error:
+                    if len(requests) == 1:
+                        return [error]
+                else:
+                    if decisions is not None:
+                        return decisions
+        return await self.run(partial(_waited_outcomes, requests))
 
     def close(self) -> None:
         """Wait for the write under way."""

@@ -19,11 +19,11 @@ from detector.policy.schema import Policy
 from detector.pseudonym import Veil
 from detector.scoring import Reason
 from detector.store import decisions, facts, snapshots
-from detector.store.database import begun_at_once, writer
 from detector.store.decisions import Decision, Versions
 from detector.store.idempotency import Claim, recall, remember
 from detector.store.known import stored_orders
 from detector.store.windows import windows_of
+from detector.store.writer import Writer
 from detector.telling import Keeper, Telling, touched
 from models.bundle import Bundle
 
@@ -87,7 +87,7 @@ class Service:
     """
 
     def __init__(self, engine: Engine, policy: Policy, bundle: Bundle | None, pseudonym_key: bytes) -> None:
-        self._engine, self._writer = engine, writer(engine)
+        self._engine, self._writer = engine, Writer(engine)
         veil = Veil(pseudonym_key)
         self._windows = windows_of(engine)
         self._keeper = Keeper(veil, self._windows)
@@ -106,7 +106,7 @@ class Service:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._writer.dispose()
+        self._writer.close()
 
     def score(self, requests: Sequence[ScoreRequest], now: datetime) -> list[Decision]:
         """Score 1 to 1,000 orders in one transaction; the facts of stored requests are kept with it.
@@ -120,39 +120,23 @@ class Service:
             A claim's key was used before with another content.
         """
         with self._writer.begin() as connection:
-            return self.scored(connection, requests, now)
+            return self._scored(connection, requests, now)
 
-    def begin(self) -> Connection:
-        """A connection with a transaction begun, which waits for other writers; to be committed and closed.
-
-        With ``scored`` it does what ``score`` does, for who must not wait on the thread that computes.
-        """
-        connection = self._writer.connect()
-        try:
-            connection.begin()
-            self._windows.prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def begin_at_once(self) -> Connection | None:
-        """As ``begin``, of a near database; None where another process is writing, or has written orders."""
-        connection = begun_at_once(self._writer)
-        if connection is not None and not self._windows.is_ready(connection):
-            connection.close()
-            return None
-        return connection
+    def score_at_once(self, requests: Sequence[ScoreRequest], now: datetime) -> list[Decision] | None:
+        """As ``score`` of a near database; None where it would wait: another process writes, or has written orders."""
+        with self._writer.begin_at_once() as connection:
+            if connection is None or not self._windows.is_ready(connection):
+                return None
+            return self._scored(connection, requests, now)
 
     @property
     def is_near(self) -> bool:
-        """The database is in this process: nothing waits but the begin and the end of a transaction."""
-        return self._writer.dialect.name == "sqlite"
+        """``score_at_once`` may be asked."""
+        return self._writer.is_near
 
-    def scored(
+    def _scored(
         self, connection: Connection, requests: Sequence[ScoreRequest], now: datetime
     ) -> list[Decision]:
-        """As ``score``, in a transaction of ``begin``."""
         claims = [request.idempotency for request in requests if request.idempotency is not None]
         answered = recall(connection, claims, now) if claims else {}
         fresh = _first_of_each_claim(requests, answered)

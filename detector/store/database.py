@@ -20,20 +20,21 @@ from detector.errors import TrueTradeError
 from detector.store.prepared import failed
 
 __all__ = [
+    "BUSY_SECONDS",
     "DEFAULT_URL",
     "SchemaOutdated",
     "StoreError",
-    "begun_at_once",
     "connect",
     "one_moment",
     "require_current",
     "upgrade",
-    "writer",
+    "writing_engine",
 ]
 
 DEFAULT_URL = "sqlite:///truetrade.db"
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_BUSY_SECONDS = 30
+BUSY_SECONDS = 30
+"""How long a transaction waits for another one's end."""
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -74,42 +75,19 @@ def connect(url: str = DEFAULT_URL) -> Engine:
     raise StoreError(f"database {url!r} should begin with sqlite:/// or postgresql://")
 
 
-def writer(engine: Engine) -> Engine:
-    """An engine for the same database that has one connection, which stays: for who writes all the time."""
+def writing_engine(engine: Engine) -> Engine:
+    """An engine for the same database that has one connection: for who writes all the time."""
     one: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
     if engine.dialect.name == "postgresql":
         return _postgresql(engine.url, **one)
     alone = _sqlite(engine.url, **one)
     event.listen(alone, "connect", _cache_little)
-    event.listen(alone, "checkin", _end)
     return alone
-
-
-def begun_at_once(engine: Engine) -> Connection | None:
-    """A connection of SQLite with a transaction begun; None where somebody else is writing: it waits for nobody."""
-    connection = engine.connect()
-    own = connection.connection.driver_connection
-    assert own is not None
-    own.execute("PRAGMA busy_timeout = 0")
-    try:
-        connection.begin()
-    except OperationalError:  # another reason than a lock will show again when it is waited for
-        connection.close()
-        return None
-    finally:
-        own.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-    return connection
 
 
 def _cache_little(connection: Any, _record: Any) -> None:
     """Most is read once, and where the system has it; a large cache would only fill up while the service runs."""
     connection.execute("PRAGMA cache_size=-16384")
-
-
-def _end(connection: Any, _record: Any) -> None:
-    """What a commit that failed has left open."""
-    if connection is not None and connection.in_transaction:
-        connection.rollback()
 
 
 def _postgresql(url: URL, **options: Any) -> Engine:
@@ -126,7 +104,7 @@ sqlite3.register_adapter(bool, int)
 
 
 def _sqlite(url: URL, **options: Any) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **options)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **options)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

@@ -52,7 +52,11 @@ class OrdersInMemory:
         """The transaction that the index was last compared with: in it nobody else writes."""
 
     def is_ready(self, connection: Connection) -> bool:
-        return orders_token(connection) in (self._token, self._last and self._last.token)
+        token = orders_token(connection)
+        if token == self._token:
+            self._seen = connection.get_transaction()
+            return True
+        return self._last is not None and token == self._last.token
 
     def prepare(self, connection: Connection) -> None:
         self._current(connection)

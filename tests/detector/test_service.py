@@ -48,17 +48,18 @@ def count(store: Engine, table: Any) -> int:
 
 # only a file's orders are held in memory
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_nothing_begins_at_once_while_orders_of_another_process_have_to_be_read(
+def test_nothing_is_scored_at_once_while_orders_of_another_process_have_to_be_read(
     service: Service, store: Engine
 ) -> None:
+    asked = [ScoreRequest(order("o2", created_at=at(minutes=1)))]
     with store.begin() as other:
-        assert service.begin_at_once() is None
+        assert service.score_at_once(asked, NOW) is None
         put(other, "orders", [veiled(Veil(KEY), "orders", order("o1"))])
-    assert service.begin_at_once() is None
-    service.begin().close()
-    ready = service.begin_at_once()
-    assert ready is not None
-    ready.close()
+    assert service.score_at_once(asked, NOW) is None
+    [waited] = service.score(asked, NOW)
+    [at_once] = service.score_at_once(asked, NOW) or []
+    assert at_once.score == waited.score
+    assert service.features(at_once.decision_id)["buyer_orders_1h"] == 1
 
 
 def test_a_scored_order_is_kept_with_all_that_it_holds(service: Service, store: Engine) -> None:

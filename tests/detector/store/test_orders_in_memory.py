@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from velocity_oracle import values_of
 
 from detector.pseudonym import Veil
-from detector.store.database import writer
 from detector.store.facts import FACTS, orders_written, put, veiled
 from detector.store.orders_in_memory import OrdersInMemory, _values
+from detector.store.writer import Writer
 from features import velocity, window_index
 from features.velocity import AGGREGATES
 from features.window_columns import OrderColumns
@@ -141,19 +141,20 @@ def test_two_writers_that_take_turns_see_each_other_s_orders(store: Engine) -> N
 
 
 def test_a_commit_that_fails_leaves_nothing_in_memory(store: Engine) -> None:
-    kept, windows = writer(store), OrdersInMemory()
+    kept, windows = Writer(store), OrdersInMemory()
     with kept.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
         connection.exec_driver_sql(
             "CREATE TABLE children (parent INTEGER REFERENCES parents(id) DEFERRABLE INITIALLY DEFERRED)"
         )
-    tell(kept, windows, [stored(1)])
-    connection = kept.connect()
-    connection.begin()
-    windows.put(connection, [stored(2)])
-    connection.exec_driver_sql("INSERT INTO children VALUES (1)")
+        windows.put(connection, [stored(1)])
+
+    def an_orphan() -> None:
+        with kept.begin() as connection:
+            windows.put(connection, [stored(2)])
+            connection.exec_driver_sql("INSERT INTO children VALUES (1)")
+
     with pytest.raises(IntegrityError):
-        connection.commit()
-    connection.close()
-    assert_as_stored(kept, windows, [stored(9, created_at=at(days=1))], 1000)
-    kept.dispose()
+        an_orphan()
+    assert_as_stored(store, windows, [stored(9, created_at=at(days=1))], 1000)
+    kept.close()
