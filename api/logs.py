@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from typing import Any, BinaryIO, cast
 
@@ -40,22 +41,26 @@ def set_up_logs() -> None:
 
 
 class _Lines:
-    """A file of which the event loop flushes once what its turn has written: that takes as long as to make a line."""
+    """Lines for a file, which gets at once those of one turn of the event loop: a system call takes as long as a line."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.write, self._file, self._is_due = file.write, file, False
+        self._file = file
+        self._waiting: deque[bytes] = deque()
+        self.write = self._waiting.append
+        self._is_due = False
 
     def flush(self) -> None:
         if self._is_due:
             return
         try:
-            asyncio.get_running_loop().call_soon(self._flushed)
+            asyncio.get_running_loop().call_soon(self._passed_on)
             self._is_due = True
         except RuntimeError:  # on a thread without a loop
-            self._file.flush()
+            self._passed_on()
 
-    def _flushed(self) -> None:
+    def _passed_on(self) -> None:
         self._is_due = False
+        self._file.write(b"".join(self._waiting.popleft() for _ in range(len(self._waiting))))
         self._file.flush()
 
 

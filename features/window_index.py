@@ -159,7 +159,9 @@ def _at(held: _Held, key: np.int64) -> int:
 def _before(held: _Held, number: int, time: np.int64) -> int:
     """How many orders of a list were placed before ``time``."""
     begin = held.lists[number, _BEGIN]
-    low, high = 0, held.lists[number, _LENGTH]
+    low, high = 0, int(held.lists[number, _LENGTH])
+    if high and held.times[held.places[begin + high - 1]] < time:
+        return high  # most look back from now
     while low < high:
         middle = (low + high) // 2
         if held.times[held.places[begin + middle]] < time:
@@ -167,16 +169,6 @@ def _before(held: _Held, number: int, time: np.int64) -> int:
         else:
             high = middle
     return low
-
-
-@compiled
-def _within(held: _Held, key: np.int64, begin: np.int64, end: np.int64) -> Places:
-    """The rows of a key's orders from one time until before another."""
-    number = held.table[_at(held, key)] - 1
-    if number < 0:
-        return held.places[:0]
-    first = held.lists[number, _BEGIN]
-    return held.places[first + _before(held, number, begin) : first + _before(held, number, end)]
 
 
 @compiled
@@ -294,12 +286,19 @@ def _look_up(
     seen[:], values[:] = np.nan, np.nan
     found = np.empty(limit, dtype=np.int64)
     for order in range(len(times)):
+        known, key, number, end = -1, np.int64(0), -1, 0
         for each in range(len(wanted)):
             reading, length, made, column = wanted[each]
-            key = _key(codes, order, reading, readings[reading])
+            if reading != known:  # aggregates of one reading stand together
+                known, key = reading, _key(codes, order, reading, readings[reading])
+                number = held.table[_at(held, key)] - 1
+                end = 0 if number < 0 else _before(held, number, times[order])
             if key == 0:
                 continue
-            rows = _within(held, key, times[order] - length, times[order])
+            rows = held.places[:0]
+            if end:
+                first = held.lists[number, _BEGIN]
+                rows = held.places[first + _before(held, number, times[order] - length) : first + end]
             seen[order, each] = len(rows)
             if made != _COUNT and len(rows) <= limit:
                 values[order, each] = (

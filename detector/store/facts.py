@@ -138,12 +138,16 @@ def report(connection: Connection, facts: Iterable[str]) -> None:
         connection.execute(insert_new(connection, REPORTED), rows)
 
 
-_NAMES = {name: table.column_names for name, table in contract.INPUT_TABLES.items()}
+_EMPTY = {name: dict.fromkeys(table.column_names) for name, table in contract.INPUT_TABLES.items()}
 
 
 def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
     """The row as it is stored: every column of the table, identity values veiled."""
-    stored: dict[str, Any] = {name: row.get(name) for name in _NAMES[table]}
+    empty = _EMPTY[table]
+    stored: dict[str, Any] = {**empty, **row}
+    if len(stored) > len(empty):
+        for name in [name for name in row if name not in empty]:
+            del stored[name]
     kinds: Mapping[str, Any] = IDENTITY_COLUMNS.get(table, {})
     if table == "account_identifiers":
         kinds = {"identifier_value": stored["identifier_kind"]}

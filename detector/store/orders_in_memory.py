@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 
 _COLUMNS = (*IDS, *AMOUNTS)
+_numbered = itemgetter(*_COLUMNS)
 _BLOCK = 50_000
 _NEVER_READ = -1
 
@@ -121,7 +123,7 @@ def _parts(cursor: Any) -> Iterator[OrderColumns]:
 
 def _values(order: Row) -> tuple[Any, ...]:
     """As ``_selected`` gives it."""
-    return (to_micros(order["created_at"]), *(order[name] for name in _COLUMNS))
+    return (to_micros(order["created_at"]), *_numbered(order))
 
 
 def _selected() -> Select[Any]:
