@@ -15,12 +15,13 @@ from detector.anomaly import category_code, week_number
 from detector.policy.schema import Policy
 from detector.pseudonym import Veil
 from detector.recorded import SELLER_SIZE, recorded_features
-from detector.scoring import ALLOW, Reason, Scorer, Scores, stacked
+from detector.scoring import ALLOW, Reason, Scorer, Scores
 from detector.store import snapshots
 from detector.store.known import Told, order_facts
 from detector.store.snapshot_values import values
 from detector.store.windows import Windows
 from features.online import row_values
+from features.stack import Stack, stacked
 from models.forest import AnomalyModel
 
 __all__ = ["Judge", "Judged"]
@@ -77,8 +78,10 @@ class Judge:
         rows = row_values(known, now, market)
         snapshot = snapshots.current(connection)
         keys = lookup_keys(orders, known.lines, rows.points)
-        looked_up = {} if snapshot is None else values(connection, snapshot.groups, keys)
-        features = {**looked_up, **rows.features, **self._windows.values(connection, orders, market)}
+        known_to = [rows.features, self._windows.values(connection, orders, market)]
+        if snapshot is not None:
+            known_to.append(values(connection, snapshot.groups, keys))
+        features = Stack.together(*known_to)
         scores = self.scorer.score(features, len(orders), self._anomaly(features, orders, known.lines))
         rings: list[str | None] = [None] * len(orders)
         if snapshot is not None and (scores.decision != ALLOW).any():
@@ -109,8 +112,7 @@ class Judge:
             "live": np.array([_live(order.get("channel")) for order in orders], dtype=np.int64),
             "week": np.array([week_number(order["created_at"]) for order in orders], dtype=np.int64),
         }
-        measured = {name: features[name] for name in self._model.features if name in features}
-        return self._model.percentile(measured, groups)
+        return self._model.percentile(features, groups)
 
 
 def lookup_keys(

@@ -102,7 +102,9 @@ def _values(engine: Engine, path: Path, group: Groups) -> Iterator[list[dict[str
     """The rows of a group as they are stored, in their order: appending costs less than filling at random."""
     numbers, data = [np.empty(0, np.int64)], list[bytes]()
     for batch in pq.ParquetFile(path).iter_batches(BLOCK):
-        columns = [batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in group.names]
+        columns = [
+            batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in group.names.place
+        ]
         data += pack_rows(np.column_stack(columns))
         numbers.append(group.numbers(_keys(engine, group, batch))[:, 0])
     found, rows, times = np.unique(np.concatenate(numbers), return_index=True, return_counts=True)

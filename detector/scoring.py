@@ -20,6 +20,7 @@ from detector.rule_machine import Program
 from detector.rules import Expression, compile_expression
 from features.catalog import OBSERVED
 from features.hallmarks import hallmark_features
+from features.stack import stacked
 from models.calibration import surprise
 
 Floats = NDArray[np.float64]
@@ -76,13 +77,6 @@ class Scores:
     anomaly_score: Floats
     evidence: Evidence
     decision: NDArray[np.str_]
-
-
-def stacked(features: Features, names: Sequence[str], count: int) -> Floats:
-    """The features of these names in one array of shape (names, ``count``); one that is not given is null."""
-    unknown = np.full(count, np.nan)
-    columns = [features.get(name, unknown) for name in names]
-    return np.concatenate([unknown[:0], *columns]).reshape(len(names), count)
 
 
 class Scorer:

@@ -17,6 +17,7 @@ from features.parcel_places import place_gaps
 from features.parcel_weights import line_grams, weighed, weight_ratios
 from features.parcels import PLACE, ParcelTables, assemble, order_kinds
 from features.points import consignment_points
+from features.stack import Names, Stack
 from features.timing import parcel_times, timing_facts
 from features.trace import STATUS_KIND
 from features.tracking import SCANS_ONLY
@@ -38,6 +39,8 @@ MARKET_COLUMNS: tuple[str, ...] = (
 
 ROW_FEATURES: tuple[str, ...] = tuple(name for name, feature in CATALOG.items() if feature.kind == "row")
 
+_NAMES = Names(ROW_FEATURES)
+
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
@@ -58,9 +61,9 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True)
 class RowValues:
-    """``features``: every row feature, float64 of shape (orders,); ``points``: the parcels' consignment points."""
+    """``features``: every row feature; ``points``: the parcels' consignment points."""
 
-    features: dict[str, Floats]
+    features: Stack
     points: list[str | None]
 
 
@@ -74,23 +77,26 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
     market
         Those of ``MARKET_COLUMNS`` that the market tells.
     """
-    orders = facts.orders
-    unknown = np.full(len(orders), np.nan)
+    count = len(facts.orders)
+    found = Stack(_NAMES, np.full((len(ROW_FEATURES), count), np.nan))
     own = dict(zip(_OWN, _own_facts(facts), strict=True))
-    found = row_features(own) | {"buyer_age_days": _age_days(own["registered"], own["created"])}
+    of_orders = row_features(own) | {"buyer_age_days": _age_days(own["registered"], own["created"])}
     if not {"orders.paid_at", "orders.shipped_at"} <= set(market):
-        found["order_steps_skipped"] = unknown
-    points: list[str | None] = [None] * len(orders)
+        del of_orders["order_steps_skipped"]
+    for name, values in of_orders.items():
+        found[name][:] = values
+    points: list[str | None] = [None] * count
     shipped = sorted({row["o"] for row in facts.shipments})
-    parcel = dict.fromkeys((name for name in ROW_FEATURES if name not in found), unknown)
     if shipped:  # most orders are judged before there is a parcel
-        parcel = {name: column.copy() for name, column in parcel.items()}
-        values, places = _parcel_values(_only(facts, shipped), as_of, "tracking_events.event_at" in market)
-        for name, column in parcel.items():
-            column[shipped] = values[name]
+        of_parcels, places = _parcel_values(
+            _only(facts, shipped), as_of, "tracking_events.event_at" in market
+        )
+        for name in ROW_FEATURES:
+            if name in of_parcels:
+                found[name][shipped] = of_parcels[name]
         for position, place in zip(shipped, places, strict=True):
             points[position] = place
-    return RowValues(found | parcel, points)
+    return RowValues(found, points)
 
 
 _OWN = (*STEPS, "registered", *MONEY)
@@ -194,7 +200,7 @@ def _texts(rows: Sequence[Row], names: Sequence[str]) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
 
 
-def _with_numbers(table: pa.Table, **columns: Floats) -> pa.Table:
+def _with_numbers(table: pa.Table, **columns: Floats) -> pa.Stack:
     for name, values in columns.items():
         table = table.append_column(name, pa.array(values, from_pandas=True))
     return table

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from features.compiled import compiled
 from features.declare import Entity, Feature
+from features.stack import Names, Stack
 
 HOT_KEY_LIMIT = 1000
 """Orders of one key in one window beyond which only the (capped) count is known."""
@@ -87,12 +88,12 @@ AGGREGATES: tuple[Aggregate, ...] = (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_NAMES = [aggregate.name for aggregate in AGGREGATES]
+_NAMES = Names([aggregate.name for aggregate in AGGREGATES])
 _IS_COUNT = np.array([aggregate.function == "count" for aggregate in AGGREGATES])
 _SUMS = [f"orders.{aggregate.column}" if aggregate.function == "sum" else None for aggregate in AGGREGATES]
 
 
-def judged(seen: Floats, values: Floats, market: Collection[str]) -> dict[str, Floats]:
+def judged(seen: Floats, values: Floats, market: Collection[str]) -> Stack:
     """The null and hot-key rules of the contract, for whoever counts by other means than the batch.
 
     Parameters
@@ -106,13 +107,13 @@ def judged(seen: Floats, values: Floats, market: Collection[str]) -> dict[str, F
 
     Returns
     -------
-    dict of float64 arrays, shape (orders,)
-        Aggregate name → values, NaN as the contract says.
+    Stack
+        Of each order the aggregates, NaN as the contract says.
     """
     told = np.array([sums in market for sums in _SUMS])
     found = np.empty(seen.shape)
     _judge(seen, values, told, _IS_COUNT, HOT_KEY_LIMIT, found)
-    return dict(zip(_NAMES, found.T, strict=True))
+    return Stack(_NAMES, found.T)
 
 
 @compiled

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.compiled import compiled
+from features.stack import Stack, stacked
 from models.measures import Measure
 
 T = TypeVar("T", bound=np.generic)
@@ -143,9 +144,7 @@ class Residuals:
         return result
 
     def _block(self, columns: Columns, groups: Groups, count: int) -> Floats:
-        unknown = np.full(count, np.nan)
-        values = np.concatenate([columns.get(measure.name, unknown) for measure in self.measures])
-        values = values.reshape(len(self.measures), count)
+        values = stacked(columns, tuple(measure.name for measure in self.measures), count)
         node = self._locate(groups, count)
         return _compare(values, self.heavy, node, self.medians, self.scales, self.bounds)
 
@@ -170,7 +169,11 @@ def row_count(columns: Columns, groups: Groups) -> int:
     ...
     ValueError: columns and group codes must be of one length; got {'a': 2, 'g': 3}
     """
-    lengths = {len(values) for given in (columns, groups) for values in given.values()}
+    lengths = {len(codes) for codes in groups.values()}
+    if isinstance(columns, Stack):
+        lengths.add(columns.array.shape[1])
+    else:
+        lengths |= {len(values) for values in columns.values()}
     if len(lengths) != 1:
         each = {name: len(values) for name, values in (*columns.items(), *groups.items())}
         raise ValueError(f"columns and group codes must be of one length; got {each}")

@@ -23,6 +23,7 @@ from sqlalchemy import BigInteger, Connection, Select, bindparam, select, type_c
 from detector.store.columns import to_micros
 from detector.store.facts import FACTS, put
 from detector.store.prepared import Question
+from features.stack import Stack
 from features.velocity import AGGREGATES, HOT_KEY_LIMIT, WINDOW_HOURS, Aggregate, judged
 
 __all__ = ["OrdersInDatabase", "latest_orders"]
@@ -110,9 +111,7 @@ class OrdersInDatabase:
     def put(self, connection: Connection, orders: Sequence[Row]) -> None:
         put(connection, "orders", orders)
 
-    def values(
-        self, connection: Connection, orders: Sequence[Row], market: Collection[str]
-    ) -> dict[str, Floats]:
+    def values(self, connection: Connection, orders: Sequence[Row], market: Collection[str]) -> Stack:
         times = [to_micros(order["created_at"]) for order in orders]
         seen = {key: list(_seen(connection, key, orders, times)) for key in _COLUMNS}
         answers = [_numbers(connection, reading, orders, seen[reading.key]) for reading in _READINGS]

@@ -20,6 +20,7 @@ from sqlalchemy import BigInteger, Connection, Select, bindparam, select, type_c
 from detector.store.columns import to_micros
 from detector.store.facts import FACTS, orders_token, put
 from detector.store.prepared import Question, driver
+from features.stack import Stack
 from features.velocity import judged
 from features.window_columns import AMOUNTS, IDS, OrderColumns, together
 from features.window_index import WindowIndex
@@ -82,9 +83,7 @@ class OrdersInMemory:
         else:
             self._index = _read(connection)
 
-    def values(
-        self, connection: Connection, orders: Sequence[Row], market: Collection[str]
-    ) -> dict[str, Floats]:
+    def values(self, connection: Connection, orders: Sequence[Row], market: Collection[str]) -> Stack:
         index = self._current(connection)
         return judged(*index.look_up(OrderColumns.of([_values(order) for order in orders])), market)
 

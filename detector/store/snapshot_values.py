@@ -32,6 +32,7 @@ from detector.store.columns import METADATA
 from detector.store.prepared import Question, among, listed
 from detector.store.vectors import unpack_rows
 from features.compiled import compiled
+from features.stack import Names, Stack
 
 __all__ = ["MOST_GROUPS", "NO_KEY", "VALUES", "Group", "Groups", "forget_values", "values"]
 
@@ -79,7 +80,7 @@ class Groups:
     def __init__(self, generation: int, groups: Iterable[Group]) -> None:
         groups = tuple(groups)
         self.columns = tuple(dict.fromkeys(part for group in groups for part in group.key))
-        self.names = tuple(name for group in groups for name in group.names)
+        self.names = Names([name for group in groups for name in group.names])
         self.widths = np.array([len(group.names) for group in groups], dtype=np.int64)
         self._first = np.array([_first(generation, group.place) for group in groups], dtype=np.int64)
         self._weights = np.zeros((len(groups), len(self.columns)), dtype=np.uint64)
@@ -132,7 +133,7 @@ def _first(generation: int, place: int) -> int:
     return (generation % 2 * MOST_GROUPS + place) << _DIGEST_BITS
 
 
-def values(connection: Connection, groups: Groups, keys: Sequence[Row]) -> dict[str, Floats]:
+def values(connection: Connection, groups: Groups, keys: Sequence[Row]) -> Stack:
     """What the groups' generation knew of some orders.
 
     Parameters
@@ -142,8 +143,8 @@ def values(connection: Connection, groups: Groups, keys: Sequence[Row]) -> dict[
 
     Returns
     -------
-    dict of float64 arrays, shape (orders,)
-        Feature name → values, NaN where the snapshot knows none.
+    Stack
+        Of each order the features, NaN where the snapshot knows none.
     """
     told = [row.get(part) for part in groups.columns for row in keys]
     numbers = groups.numbers(told).ravel().tolist()
@@ -151,7 +152,7 @@ def values(connection: Connection, groups: Groups, keys: Sequence[Row]) -> dict[
     [found] = _lookup(connection.dialect.name).ask(connection, [(listed(connection, wanted),)])
     data = dict(found)
     parts = [data.get(number, b"") for number in numbers]
-    return dict(zip(groups.names, unpack_rows(parts, groups.widths).T, strict=True))
+    return Stack(groups.names, unpack_rows(parts, groups.widths).T)
 
 
 @cache

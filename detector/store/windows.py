@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from detector.store.orders_in_database import OrdersInDatabase
 from detector.store.orders_in_memory import OrdersInMemory
+from features.stack import Stack
 
 __all__ = ["Windows", "windows_of"]
 
@@ -29,9 +28,7 @@ class Windows(Protocol):
     def put(self, connection: Connection, orders: Sequence[Row]) -> None:
         """Store orders, rows as ``facts.veiled`` gives them; of rows with one key the last stays."""
 
-    def values(
-        self, connection: Connection, orders: Sequence[Row], market: Collection[str]
-    ) -> dict[str, NDArray[np.float64]]:
+    def values(self, connection: Connection, orders: Sequence[Row], market: Collection[str]) -> Stack:
         """Every aggregate of ``features.velocity`` for some orders, as of each one's own ``created_at``.
 
         Parameters
@@ -43,8 +40,8 @@ class Windows(Protocol):
 
         Returns
         -------
-        dict of float64 arrays, shape (orders,)
-            Aggregate name → values, NaN as the contract of a window says.
+        Stack
+            Of each order the aggregates, NaN as the contract of a window says.
         """
 
 
