@@ -12,27 +12,23 @@ import cProfile
 import itertools
 import os
 import pstats
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
-import numpy as np
 import typer
 import uvicorn
 import uvloop
 from fastapi import Body, FastAPI
 
 from api.bodies import SCORED_ORDER
-from benchmarks.callers import CONNECTIONS, Latencies, at_rate, batches, closed_loop
+from benchmarks.rounds import Target, measured, report, serving
 from benchmarks.scan_speed import COMMAND
 from detector.pseudonym import load_key
 from detector.rulebook import load_rulebook
@@ -134,88 +130,9 @@ async def compare(
     ):
         print(f"\n/v1/score: ready after {real.seconds:.1f} s, with {real.memory_mb():.0f} MB of its own")
         stream = new_orders(contents)
-        targets = {"empty": (empty.port, ""), "score": (real.port, f"Authorization: Bearer {token}\r\n")}
-        servers = {"empty": empty, "score": real}
-        await closed_loop(*targets["empty"], stream, 1.0, CONNECTIONS)
-        await closed_loop(*targets["score"], stream, 2.0, CONNECTIONS)
-        print("\n32 connections, as fast as they are answered")
-        rates = {}
-        for name, target in targets.items():
-            before = servers[name].processor_seconds()
-            taken = await closed_loop(*target, stream, seconds, CONNECTIONS)
-            spent = servers[name].processor_seconds() - before
-            rates[name] = len(taken) / seconds
-            report(name, taken, rates[name])
-            print(f"        {spent / len(taken) * 1000:.2f} ms of processor each")
-        print(f"score / empty: {rates['score'] / rates['empty']:.2f} (goal 0.4)")
-        print("\none connection")
-        for name, target in targets.items():
-            taken = await closed_loop(*target, stream, seconds / 2, 1)
-            report(name, taken, 2 * len(taken) / seconds)
-        rate = rates["score"] / 2
-        print(f"\nboth at {rate:.0f} requests a second, half of what /v1/score can do")
-        tails = {}
-        for name, target in targets.items():
-            taken = await at_rate(*target, stream, seconds, rate)
-            tails[name] = float(np.percentile(taken, 99))
-            report(name, taken, rate)
-        print(f"p99 of score / empty: {tails['score'] / tails['empty']:.1f} (goal 4)")
-        print(
-            f"\n/v1/score/batch of 1,000: {batches(real.port, token, stream, seconds):,.0f} orders a second (goal 5,000)"
-        )
-
-
-def report(name: str, taken: Latencies, rate: float) -> None:
-    p50, p99 = np.percentile(taken, [50, 99]) * 1000
-    print(f"{name:>6}: p50 {p50:6.2f} ms, p99 {p99:7.2f} ms, {rate:7.0f} requests a second", flush=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A server of one worker process, which took ``seconds`` to answer."""
-
-    port: int
-    pid: int
-    seconds: float
-
-    def memory_mb(self) -> float:
-        """The process's own memory, without mapped files."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
-
-    def processor_seconds(self) -> float:
-        """What the process has spent, in Python and in the kernel."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def serving(command: list[str], environment: dict[str, str]) -> Iterator[Served]:
-    """Run a server of one worker."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, "--port", str(port)],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        while not _answers(port):
-            if process.poll() is not None:
-                raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-            time.sleep(0.1)
-        yield Served(port, process.pid, time.perf_counter() - began)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        targets = {"empty": Target(empty), "score": Target(real, f"Authorization: Bearer {token}\r\n")}
+        rounds = await measured(targets, stream, token, seconds)
+    report(rounds)
 
 
 @app.command()
@@ -258,7 +175,7 @@ def profiled(service: Service, stream: Iterator[dict[str, Any]], now: datetime) 
 
 
 STEPS = {
-    "service:_telling": "values veiled", "service:_put_orders": "facts stored", "known:order_facts": "facts read",
+    "telling:telling": "values veiled", "telling:put_orders": "facts stored", "known:order_facts": "facts read",
     "online:row_values": "row features", "orders_in_memory:values": "windows looked up",
     "snapshot_values:values": "snapshot looked up", "scoring:evidence": "rules", "scoring:reasons": "reasons",
     "decisions:keep": "decision stored", "forest:percentile": "forest",

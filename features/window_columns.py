@@ -52,7 +52,7 @@ class OrderColumns(NamedTuple):
     amounts: Floats
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Self:
+    def of(cls, rows: Sequence[Sequence[Any]]) -> Self:
         """Orders as rows of the time, the ``IDS`` and the ``AMOUNTS``; None is null."""
         count = len(rows)
         ids = chain.from_iterable(row[1 : 1 + len(IDS)] for row in rows)

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, Select, bindparam, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Select, select, type_coerce
 
 from detector.store.columns import to_micros
 from detector.store.facts import FACTS, orders_token, put
-from detector.store.prepared import Question, driver
+from detector.store.prepared import Question, among, driver, listed
 from features.stack import Stack
 from features.velocity import judged
 from features.window_columns import AMOUNTS, IDS, OrderColumns, together
@@ -67,15 +67,16 @@ class OrdersInMemory:
     def put(self, connection: Connection, orders: Sequence[Row]) -> None:
         index = self._current(connection)
         told = {order["order_id"]: order for order in orders}
-        stored = _stored().ask(connection, [(order_id,) for order_id in told])
+        [found] = _stored().ask(connection, [(listed(connection, list(told)),)])
+        stored = {order_id: values for order_id, *values in found}
         put(connection, "orders", orders)
-        latest = [_values(order) for order in told.values()]
-        changed = [(old, new) for old, new in zip(stored, latest, strict=True) if old != [new]]
-        gone = [row for old, _ in changed for row in old]
+        latest = {order_id: _values(order) for order_id, order in told.items()}
+        changed = [order_id for order_id, values in latest.items() if stored.get(order_id) != values]
+        gone = [stored[order_id] for order_id in changed if order_id in stored]
         self._last = last = _Write(
             self._token,
             OrderColumns.of(gone) if gone else None,
-            OrderColumns.of([new for _, new in changed]),
+            OrderColumns.of([latest[order_id] for order_id in changed]),
         )
         self._token = orders_token(connection)
         if last.gone is None or index.remove(last.gone):
@@ -120,9 +121,9 @@ def _parts(cursor: Any) -> Iterator[OrderColumns]:
         yield OrderColumns.of(rows)
 
 
-def _values(order: Row) -> tuple[Any, ...]:
+def _values(order: Row) -> list[Any]:
     """As ``_selected`` gives it."""
-    return (to_micros(order["created_at"]), *_numbered(order))
+    return [to_micros(order["created_at"]), *_numbered(order)]
 
 
 def _selected() -> Select[Any]:
@@ -132,5 +133,6 @@ def _selected() -> Select[Any]:
 
 @cache
 def _stored() -> Question:
-    same = FACTS["orders"].c.order_id == bindparam("order_id")
-    return Question("sqlite", _selected().where(same), ("order_id",))
+    order_id = FACTS["orders"].c.order_id
+    asked = select(order_id, *_selected().selected_columns).where(among("sqlite", order_id, "order_ids"))
+    return Question("sqlite", asked, ("order_ids",))

@@ -76,7 +76,9 @@ class Prepared:
 
     def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         columns = [
-            [row[name] for row in rows] if keep is None else [keep(row[name]) for row in rows]
+            [row[name] for row in rows]
+            if keep is None
+            else [None if row[name] is None else keep(row[name]) for row in rows]
             for name, keep in zip(self._names, self._kept, strict=True)
         ]
         return list(zip(*columns, strict=True))
