@@ -103,7 +103,7 @@ def _values(engine: Engine, path: Path, group: Groups) -> Iterator[list[dict[str
     numbers, data = [np.empty(0, np.int64)], list[bytes]()
     for batch in pq.ParquetFile(path).iter_batches(BLOCK):
         columns = [
-            batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in group.names.place
+            batch[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in group.names.in_turn
         ]
         data += pack_rows(np.column_stack(columns))
         numbers.append(group.numbers(_keys(engine, group, batch))[:, 0])
