@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from serving import Server, logged, prepared, running
 
 from api.examples import AN_ORDER
+from api.logs import _Lines
 from detector.pseudonym import IDENTITY_COLUMNS
 
 SECRET = "Zq7Wertvoll"
@@ -85,3 +88,38 @@ def test_a_log_line_says_what_happened(own_server: Server) -> None:
     }
     assert line["caller"].startswith("key:")
     assert line["ms"] > 0
+
+
+class _File(io.BytesIO):
+    """Counts how often it is flushed."""
+
+    flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+def test_the_lines_of_a_turn_of_the_loop_are_written_at_once_and_in_order() -> None:
+    file = _File()
+    lines = _Lines(file)
+
+    async def turns() -> None:
+        for turn in range(2):
+            for line in range(3):
+                lines.write(f"{turn}{line} ".encode())
+                lines.flush()
+            await asyncio.sleep(0)
+
+    asyncio.run(turns())
+    assert file.getvalue() == b"00 01 02 10 11 12 "
+    assert file.flushes == 2
+
+
+def test_a_line_of_a_thread_without_a_loop_is_written_as_it_comes() -> None:
+    file = _File()
+    lines = _Lines(file)
+    for line in (b"one ", b"two"):
+        lines.write(line)
+        lines.flush()
+    assert file.getvalue() == b"one two"
+    assert file.flushes == 2
