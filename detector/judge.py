@@ -78,10 +78,10 @@ class Judge:
         rows = row_values(known, now, market)
         snapshot = snapshots.current(connection)
         keys = lookup_keys(orders, known.lines, rows.points)
-        known_to = [rows.features, self._windows.values(connection, orders, market)]
+        parts = [rows.features, self._windows.values(connection, orders, market)]
         if snapshot is not None:
-            known_to.append(values(connection, snapshot.groups, keys))
-        features = Stack.together(*known_to)
+            parts.append(values(connection, snapshot.groups, keys))
+        features = Stack.together(*parts)
         scores = self.scorer.score(features, len(orders), self._anomaly(features, orders, known.lines))
         rings: list[str | None] = [None] * len(orders)
         if snapshot is not None and (scores.decision != ALLOW).any():

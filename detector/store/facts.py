@@ -145,9 +145,8 @@ def veiled(veil: Veil, table: str, row: Row) -> dict[str, Any]:
     """The row as it is stored: every column of the table, identity values veiled."""
     empty = _EMPTY[table]
     stored: dict[str, Any] = {**empty, **row}
-    if len(stored) > len(empty):
-        for name in [name for name in row if name not in empty]:
-            del stored[name]
+    for name in [name for name in row if name not in empty]:
+        del stored[name]
     kinds: Mapping[str, Any] = IDENTITY_COLUMNS.get(table, {})
     if table == "account_identifiers":
         kinds = {"identifier_value": stored["identifier_kind"]}

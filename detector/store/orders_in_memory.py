@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 
 _COLUMNS = (*IDS, *AMOUNTS)
-_numbered = itemgetter(*_COLUMNS)
+_columns_of = itemgetter(*_COLUMNS)
 _BLOCK = 50_000
 _NEVER_READ = -1
 
@@ -123,7 +123,7 @@ def _parts(cursor: Any) -> Iterator[OrderColumns]:
 
 def _values(order: Row) -> list[Any]:
     """As ``_selected`` gives it."""
-    return [to_micros(order["created_at"]), *_numbered(order)]
+    return [to_micros(order["created_at"]), *_columns_of(order)]
 
 
 def _selected() -> Select[Any]:
