@@ -7,6 +7,8 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from select import PIPE_BUF
 from typing import Any, BinaryIO, cast
 
 import structlog
@@ -60,7 +62,19 @@ class _Lines:
 
     def _passed_on(self) -> None:
         self._is_due = False
-        self._file.write(b"".join(self._waiting.popleft() for _ in range(len(self._waiting))))
+        lines = b""
+        with suppress(IndexError):  # nothing waits any more, or another thread was quicker
+            while True:
+                line = self._waiting.popleft()
+                if len(lines) + len(line) > PIPE_BUF:
+                    self._put(lines)
+                    lines = b""
+                lines += line
+        self._put(lines)
+
+    def _put(self, lines: bytes) -> None:
+        """Write what a pipe takes as a whole: lines of several workers do not mix."""
+        self._file.write(lines)
         self._file.flush()
 
 

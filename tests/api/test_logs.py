@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Any
 
 import pytest
@@ -123,3 +124,14 @@ def test_a_line_of_a_thread_without_a_loop_is_written_as_it_comes() -> None:
         lines.flush()
     assert file.getvalue() == b"one two"
     assert file.flushes == 2
+
+
+def test_no_more_is_written_at_once_than_a_pipe_keeps_together() -> None:
+    file = _File()
+    lines = _Lines(file)
+    for _ in range(100):
+        lines.write(b"x" * 99 + b"\n")
+    lines.write(b"y" * PIPE_BUF + b"\n")
+    lines.flush()
+    assert file.getvalue() == (b"x" * 99 + b"\n") * 100 + b"y" * PIPE_BUF + b"\n"
+    assert file.flushes == 100 * 100 // PIPE_BUF + 2
