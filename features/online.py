@@ -82,7 +82,7 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
     own = dict(zip(_OWN, _own_facts(facts), strict=True))
     of_orders = row_features(own) | {"buyer_age_days": _age_days(own["registered"], own["created"])}
     if not {"orders.paid_at", "orders.shipped_at"} <= set(market):
-        del of_orders["order_steps_skipped"]
+        of_orders["order_steps_skipped"] = np.full(count, np.nan)
     for name, values in of_orders.items():
         found[name][:] = values
     points: list[str | None] = [None] * count
@@ -92,7 +92,7 @@ def row_values(facts: OrderFacts, as_of: datetime, market: Collection[str]) -> R
             _only(facts, shipped), as_of, "tracking_events.event_at" in market
         )
         for name in ROW_FEATURES:
-            if name in of_parcels:
+            if name not in of_orders:
                 found[name][shipped] = of_parcels[name]
         for position, place in zip(shipped, places, strict=True):
             points[position] = place
@@ -200,7 +200,7 @@ def _texts(rows: Sequence[Row], names: Sequence[str]) -> pa.Table:
     return pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
 
 
-def _with_numbers(table: pa.Table, **columns: Floats) -> pa.Stack:
+def _with_numbers(table: pa.Table, **columns: Floats) -> pa.Table:
     for name, values in columns.items():
         table = table.append_column(name, pa.array(values, from_pandas=True))
     return table
